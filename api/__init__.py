@@ -1,0 +1,1 @@
+"""HTTP: reads the store, appends decisions, never asks a worker."""

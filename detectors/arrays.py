@@ -1,0 +1,21 @@
+"""Names for the array types that detectors take and give. The first axis is always the cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+MICRO = 1e6
+"""Fixed-point sums are in millionths."""
+
+silent = np.errstate(all="ignore")
+"""Decorates detectors: what overflows or is no number ends as a named reason in `outcomes`, not as a warning."""
+
+
+def as_float(values: ArrayLike) -> Float:
+    """The values as float64, so that no sum of counts can overflow; a new array unless they were float64 already."""
+    return np.asarray(values, dtype=np.float64)

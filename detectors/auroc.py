@@ -1,0 +1,103 @@
+"""Area under the ROC curve from binned scores, tie-aware, with DeLong's variance."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from detectors.arrays import Bool, Float, silent
+from detectors.estimate import Outcome, Reason
+from detectors.intervals import Bounds, normal_quantile
+from detectors.occupied import occupied
+from detectors.outcomes import outcomes
+
+_BISECTIONS = 60
+_BLOCK = 16
+_WITHIN: Float = 2.0 * np.triu(np.ones((_BLOCK, _BLOCK)), 1) + np.eye(_BLOCK)
+
+
+@silent
+def auroc(neg: ArrayLike, pos: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
+    """P(score of a positive > score of a negative) + P(equal)/2 from counts per bin in rising score order, both (C, B).
+
+    Variance from the placements of positives among negatives and the reverse (DeLong et al. 1988, Biometrics 44:837, whose
+    sums over rows are sums over bins), interval symmetric on the logit scale (Pepe 2003, sec. 5.2). Where that variance is 0
+    or not defined (perfect separation of the classes, one row in a class) the interval inverts the score test with the
+    Hanley-McNeil variance (Newcombe 2006, Stat. Med. 25:559, method 5), which is finite and honest there; `method` says which.
+
+    `no_positives`, `no_negatives` by class; `degenerate_outcomes` where a count is negative.
+
+    >>> area = auroc([[3, 1, 1]], [[1, 1, 3]])[0]
+    >>> round(area.value, 2), round(area.lower, 3), round(area.upper, 3), area.method
+    (0.74, 0.347, 0.939, 'delong_logit')
+    """
+    (negatives, positives), _ = occupied(neg, pos)
+    impossible = (negatives.min(axis=1) < 0) | (positives.min(axis=1) < 0)
+    n0, n1 = negatives.sum(axis=1), positives.sum(axis=1)
+    area, variance = _area(negatives, positives, np.where(n0 > 0, n0, 1.0), np.where(n1 > 0, n1, 1.0))
+    flat = ~(variance > 1e-15) | (n0 < 2) | (n1 < 2) | (area <= 0) | (area >= 1)
+    lower, upper = _logit_bounds(area, variance, flat, normal_quantile(level))
+    refusals = [(impossible, Reason.DEGENERATE_OUTCOMES), (n1 <= 0, Reason.NO_POSITIVES), (n0 <= 0, Reason.NO_NEGATIVES)]
+    method = ["delong_logit"] * len(area)
+    needed = flat & (n0 > 0) & (n1 > 0) & ~impossible
+    if needed.any():
+        lower[needed], upper[needed] = _score_bounds(area[needed], n0[needed], n1[needed], normal_quantile(level))
+        method = ["newcombe_score" if is_flat else "delong_logit" for is_flat in flat.tolist()]
+    return outcomes(area, lower, upper, n0 + n1, method, refusals=refusals)
+
+
+def _area(neg: Float, pos: Float, n0: Float, n1: Float) -> tuple[Float, Float]:
+    """The area and DeLong's variance."""
+    below, above = _placements(neg), _placements(pos)
+    np.subtract((2.0 * n1)[:, None], above, out=above)
+    weighted = pos * below
+    area = np.vecdot(pos, below) / (2.0 * n1 * n0)
+    of_positives = np.vecdot(weighted, below) / (4.0 * n1 * n0 * n0) - area * area
+    np.multiply(neg, above, out=weighted)
+    of_negatives = np.vecdot(weighted, above) / (4.0 * n0 * n1 * n1) - area * area
+    variance = of_positives / np.maximum(n1 - 1.0, 1.0) + of_negatives / np.maximum(n0 - 1.0, 1.0)
+    return np.clip(area, 0.0, 1.0), variance
+
+
+def _placements(counts: Float) -> Float:
+    """Twice the rows in lower bins plus those in the same bin, (C, B): doubled, so that half a tie is a whole number.
+
+    Sums within blocks of bins by a matrix product, then over the blocks: several times faster than a running sum, and
+    exact in any order because everything is a whole number.
+    """
+    cells, width = counts.shape
+    blocks = counts.reshape(-1, _BLOCK)
+    within = blocks @ _WITHIN
+    doubled = (within[:, -1] + blocks[:, -1]).reshape(cells, width // _BLOCK)
+    within += (np.cumsum(doubled, axis=1) - doubled).reshape(-1, 1)
+    return within.reshape(cells, width)
+
+
+def _logit_bounds(area: Float, variance: Float, flat: Bool, z: float) -> Bounds:
+    inner = np.where(flat, 0.5, area)
+    reach = z * np.sqrt(np.where(flat, 0.0, variance)) / (inner * (1.0 - inner))
+    odds = inner / (1.0 - inner)
+    factor = np.exp(np.minimum(reach, 700.0))
+    return odds / (odds + factor), odds / (odds + 1.0 / factor)
+
+
+def _score_bounds(area: Float, n0: Float, n1: Float, z: float) -> Bounds:
+    """Both theta with (area - theta)^2 = z^2 V(theta), by bisection: the left side falls and the right rises towards them."""
+    lower = _bisect(area, np.zeros_like(area), n0, n1, z)
+    upper = _bisect(area, np.ones_like(area), n0, n1, z)
+    return lower, upper
+
+
+def _bisect(area: Float, end: Float, n0: Float, n1: Float, z: float) -> Float:
+    inside, outside = area.copy(), end.copy()
+    for _ in range(_BISECTIONS):
+        middle = (inside + outside) / 2.0
+        accepted = (area - middle) ** 2 <= z * z * _hanley_mcneil(middle, n0, n1)
+        inside = np.where(accepted, middle, inside)
+        outside = np.where(accepted, outside, middle)
+    return outside
+
+
+def _hanley_mcneil(theta: Float, n0: Float, n1: Float) -> Float:
+    spread = (1.0 - theta) / (2.0 - theta) + theta / (1.0 + theta)
+    return theta * (1.0 - theta) * (1.0 + ((n0 + n1) / 2.0 - 1.0) * spread) / n0 / n1

@@ -1,0 +1,59 @@
+"""The two things a detector may return: a number with its uncertainty, or the named reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a number cannot be given. A closed set: it is a metric label and part of the public contract."""
+
+    BELOW_MINIMUM_N = "below_minimum_n"
+    IMMATURE_LABELS = "immature_labels"
+    NO_POSITIVES = "no_positives"
+    NO_NEGATIVES = "no_negatives"
+    DEGENERATE_OUTCOMES = "degenerate_outcomes"
+    SEPARATION = "separation"
+    VERIFICATION_BIAS = "verification_bias"
+    NO_EXPOSURE = "no_exposure"
+    STALE = "stale"
+    UNKNOWN_REFERENCE = "unknown_reference"
+    BLIND = "blind"
+    PARTIAL = "partial"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A finite value with ordered bounds, the n it rests on and the method that made it.
+
+    `p` is the p-value of the null hypothesis the method names, where the method has one.
+
+    Raises:
+        ValueError: a number is not finite, or not lower <= value <= upper.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+    method: str
+    p: float | None = None
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.lower <= self.value <= self.upper < math.inf:
+            raise ValueError(f"estimate is not finite, or its bounds are out of order: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Insufficient:
+    """No number: the reason, the n at hand and the n that would be needed (0 where n is not what is missing)."""
+
+    reason: Reason
+    n: int = 0
+    needed: int = 0
+
+
+Outcome = Estimate | Insufficient

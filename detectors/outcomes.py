@@ -1,0 +1,70 @@
+"""From arrays over cells to one `Estimate` or `Insufficient` per cell: the only place where detectors build them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors.arrays import Bool, Float
+from detectors.estimate import Estimate, Insufficient, Outcome, Reason
+
+Refusal = tuple[Bool, Reason]
+"""Cells (C,) that get no number, and why."""
+
+_LARGEST_N = 2.0**62
+
+
+def outcomes(
+    value: Float,
+    lower: Float,
+    upper: Float,
+    n: Float,
+    method: str | Sequence[str],
+    *,
+    refusals: Sequence[Refusal] = (),
+    p: Float | None = None,
+) -> list[Outcome]:
+    """One outcome per cell from arrays of shape (C,); the first refusal that holds for a cell wins.
+
+    Bounds are widened to contain the value, which repairs rounding in their last digit. A cell whose numbers are not
+    finite although no refusal names it is `degenerate_outcomes`: its input was no count that data can give.
+
+    >>> import numpy as np
+    >>> ones = np.ones(2)
+    >>> found = outcomes(ones / 2, ones * 0.4, ones * 0.6, ones * 9, "m", refusals=[(ones == [0, 1], Reason.NO_EXPOSURE)])
+    >>> found[0].upper, found[1].reason.value
+    (0.6, 'no_exposure')
+    """
+    lower = np.minimum(lower, value)
+    upper = np.maximum(upper, value)
+    reasons = _reasons(value, lower, upper, p, refusals)
+    whole = _whole_numbers(n)
+    methods = [method] * len(whole) if isinstance(method, str) else method
+    p_values = [None] * len(whole) if p is None else p.tolist()
+    rows = zip(value.tolist(), lower.tolist(), upper.tolist(), whole, methods, p_values, strict=True)
+    if not reasons:
+        return [Estimate(*row) for row in rows]
+    return [Insufficient(reasons[i], row[3]) if i in reasons else Estimate(*row) for i, row in enumerate(rows)]
+
+
+def _reasons(value: Float, lower: Float, upper: Float, p: Float | None, refusals: Sequence[Refusal]) -> dict[int, Reason]:
+    finite = np.isfinite(value + lower + upper)
+    if p is not None:
+        finite &= np.isfinite(p)
+    named: dict[int, Reason] = {}
+    for mask, reason in (*refusals, (~finite, Reason.DEGENERATE_OUTCOMES)):
+        if mask.any():
+            for cell in np.flatnonzero(mask).tolist():
+                named.setdefault(cell, reason)
+    return named
+
+
+def _whole_numbers(n: Float) -> list[int]:
+    whole: list[int] = np.where(n > 0, np.minimum(n, _LARGEST_N), 0.0).astype(np.int64).tolist()
+    return whole
+
+
+def impossible_share(k: Float, n: Float) -> Bool:
+    """Where k of n is no share that counting can give: negative, or more than all."""
+    return ~((k >= 0) & (k <= n))

@@ -1,0 +1,41 @@
+"""The share k of n with the interval that the monitor names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from detectors.arrays import as_float, silent
+from detectors.estimate import Outcome, Reason
+from detectors.intervals import Bounds, beta_binomial_confidence_sequence, clopper_pearson, wilson
+from detectors.outcomes import impossible_share, outcomes
+
+Method = Literal["wilson", "clopper_pearson", "confidence_sequence"]
+
+_INTERVALS: dict[Method, Callable[[ArrayLike, ArrayLike, float], Bounds]] = {
+    "wilson": wilson,
+    "clopper_pearson": clopper_pearson,
+    "confidence_sequence": beta_binomial_confidence_sequence,
+}
+
+
+@silent
+def proportion(k: ArrayLike, n: ArrayLike, *, method: Method, level: float = 0.95) -> list[Outcome]:
+    """The share of k in n, both (C,), in [0, 1]; for the sources of the intervals see `intervals`.
+
+    `no_exposure` where n is 0, `degenerate_outcomes` where k is not between 0 and n.
+
+    Raises:
+        ValueError: the level is not between 0 and 1.
+
+    >>> proportion([2], [10], method="wilson")[0].upper.__round__(4)
+    0.5098
+    """
+    part, whole = as_float(k), as_float(n)
+    lower, upper = _INTERVALS[method](part, whole, level)
+    value = part / np.where(whole > 0, whole, 1.0)
+    refusals = [(whole == 0, Reason.NO_EXPOSURE), (impossible_share(part, whole), Reason.DEGENERATE_OUTCOMES)]
+    return outcomes(value, lower, upper, whole, method, refusals=refusals)

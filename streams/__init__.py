@@ -1,0 +1,1 @@
+"""Moves bytes: Faust app, bulk consumer, ingest service, evaluator service, delivery, metrics."""

@@ -1,0 +1,165 @@
+"""`pms replay`: files through the very ingest, evaluation and incident code of the service, one partition, one process.
+
+Judges after each record that passes a judging moment, whatever batches the lines are read in. Same input, same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streams.event_files import read_event_lines
+from surveillance.arrays import NOT_SENT_MS, Int
+from surveillance.errors import InvalidManifest
+from surveillance.evaluation.judging import Moment
+from surveillance.events.arrival import arrival_ms
+from surveillance.events.decode import decode
+from surveillance.events.limits import DecodeLimits
+from surveillance.incidents.evaluator import Evaluator, Judgement
+from surveillance.incidents.lines import Line
+from surveillance.incidents.record import record_judgement
+from surveillance.ingest.ledger import Ledger
+from surveillance.ingest.owned import LogPartition, OwnedPartition
+from surveillance.manifest.lint import lint
+from surveillance.manifest.parse import load_manifest
+from surveillance.manifest.unbuilt import unbuilt_types
+from surveillance.panes.plan import BUILT_TYPES, plan_of
+from surveillance.panes.statistics import LEDGER
+from surveillance.registry import ALWAYS_MS, Registration, Registry
+from surveillance.store.opening import open_store
+from surveillance.store.protocol import Store
+from surveillance.times import to_text
+
+CHUNK_LINES = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line as a record of the in-process log; `timestamp` is its arrival."""
+
+    offset: int
+    timestamp: int
+    value: bytes
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def run_replay(files: Sequence[str], manifests: Sequence[Path], *, store: str = "memory", until_ms: int | None = None) -> Iterator[Line]:
+    """Incident and trigger lines as they come, then the last status of every monitor and scope, then the summary.
+
+    Raises InvalidManifest, InvalidInput or StoreError.
+    """
+    registry = Registry(load_registration(path) for path in manifests)
+    opened = open_store(store)
+    try:
+        yield from Replay(registry, opened).run((line for path in files for line in read_event_lines(path)), until_ms)
+    finally:
+        opened.close()
+
+
+def load_registration(path: Path) -> Registration:
+    """A manifest from a file, in force from `effective_from`, else from the start.
+
+    Raises:
+        InvalidManifest: it has problems, or names a metric type that is not built yet.
+    """
+    manifest, document, digest = load_manifest(path)
+    problems = [problem for problem in lint(document) if problem.severity == "error"] + unbuilt_types(manifest, BUILT_TYPES)
+    if problems:
+        raise InvalidManifest(str(path), problems)
+    effective_ms = manifest.surveillance.effective_from_ms
+    return Registration(plan_of(manifest, digest), ALWAYS_MS if effective_ms is None else effective_ms)
+
+
+class Replay:
+    """One replay of lines against registered manifests."""
+
+    def __init__(self, registry: Registry, store: Store, log_id: str = "replay") -> None:
+        self.registry, self.store, self.log_id = registry, store, log_id
+        self.owned = OwnedPartition(LogPartition(log_id, "replay", 0, 1), store, registry)
+        self.evaluator = Evaluator(registry)
+        self._forbidden = frozenset(name for one in registry.all() for name in one.plan.manifest.privacy.forbid)
+        self._last_ms: int | None = None
+
+    def run(self, lines: Iterable[bytes], until_ms: int | None = None) -> Iterator[Line]:
+        """Every line of the output."""
+        records = self._records(lines, until_ms)
+        while chunk := list(islice(records, CHUNK_LINES)):
+            yield from self.fold(chunk)
+        yield from self.finish(until_ms)
+
+    def _records(self, lines: Iterable[bytes], until_ms: int | None) -> Iterator[_Line]:
+        """Lines that arrived by `until_ms`; a line that says no time arrived with the one before it."""
+        last_ms = 0
+        for number, line in enumerate(lines):
+            found = arrival_ms(line)
+            last_ms = last_ms if found is None else found
+            if until_ms is None or last_ms <= until_ms:
+                if found is not None:
+                    self._last_ms = found if self._last_ms is None else max(self._last_ms, found)
+                yield _Line(number, last_ms, line)
+
+    def fold(self, records: Sequence[_Line]) -> Iterator[Line]:
+        """Fold records, judging wherever a moment falls between them."""
+        batch = decode(
+            records, partition=0, limits=DecodeLimits(), forbidden=self._forbidden, time_source="append", header_key=None
+        )
+        before = (self.owned.fold.clock.watermark_ms, self.owned.fold.clock.partition_ms)
+        prepared = self.owned.prepare(batch)
+        watermark_ms, partition_ms = prepared.record_watermark_ms, prepared.record_partition_ms
+        passes = self._passes(before, watermark_ms, partition_ms)
+        slices = np.concatenate([[0], np.cumsum(passes)[:-1]]).astype(np.int64)
+        last = np.append(np.flatnonzero(np.diff(slices)), len(slices) - 1)
+        for number in self.owned.fold.apply(prepared, slices):
+            at = int(last[number])
+            if passes[at]:
+                yield from self._judge(Moment(int(watermark_ms[at]), int(partition_ms[at]), int(watermark_ms[at])))
+        self.owned.flush(lambda refused, elsewhere: None)
+
+    def _passes(self, before: tuple[int, int], watermark_ms: Int, partition_ms: Int) -> np.ndarray:
+        """Which records pass a judging moment: a base pane's end on the watermark, or a heartbeat interval of partition time."""
+        passes = np.zeros(len(watermark_ms), np.bool_)
+        for registration in self.registry.all():
+            width_ms = registration.plan.base_pane_ms
+            interval_ms = registration.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
+            for start, clock, step_ms in ((before[0], watermark_ms, width_ms), (before[1], partition_ms, interval_ms)):
+                passes |= np.diff(np.concatenate([[start], clock]) // step_ms) != 0
+        return passes
+
+    def _judge(self, moment: Moment) -> Iterator[Line]:
+        self.evaluator.take(self.owned.fold.table.take_touched())
+        judgement = self.evaluator.judge(moment)
+        yield from self._recorded(judgement)
+
+    def _recorded(self, judgement: Judgement) -> Iterator[Line]:
+        record_judgement(self.store, self.log_id, judgement)
+        for decision in judgement.decisions:
+            yield decision.line
+            yield from decision.triggers
+
+    def finish(self, until_ms: int | None) -> Iterator[Line]:
+        """The end of the input: the watermark moves to the largest arrival, or to `until_ms`, and everything is judged."""
+        end_ms = until_ms if until_ms is not None else self._last_ms
+        clock = self.owned.fold.clock
+        if end_ms is not None:
+            clock.watermark_ms = max(clock.watermark_ms, end_ms)
+            clock.partition_ms = max(clock.partition_ms, end_ms)
+            yield from self._judge(Moment(clock.watermark_ms, clock.partition_ms, clock.watermark_ms, final=True))
+        yield from self.evaluator.status()
+        yield self.summary()
+
+    def summary(self) -> dict[str, Any]:
+        """The summary line."""
+        watermark_ms = self.owned.fold.clock.watermark_ms
+        return {
+            "kind": "summary",
+            **Ledger.of_totals(self.evaluator.mirror.totals(LEDGER)).line(),
+            "panes": len(self.evaluator.mirror),
+            "watermark": None if watermark_ms == NOT_SENT_MS else to_text(watermark_ms),
+            "signed": False,
+        }

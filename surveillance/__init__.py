@@ -1,0 +1,1 @@
+"""The domain: events, manifest, panes, store, evaluation, incidents, triggers."""

@@ -1,0 +1,1 @@
+"""The front door: `pms`. The only place where streams and api meet; nothing imports it."""

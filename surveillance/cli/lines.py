@@ -1,0 +1,72 @@
+"""The lines that `replay`, `status` and `demo` print: contract objects as JSON, or as text a person reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+Line = Mapping[str, Any]
+
+
+def print_lines(lines: Iterable[Line], *, as_json: bool) -> None:
+    """Prints each line as it comes."""
+    for line in lines:
+        click.echo(json_line(line) if as_json else text_line(line))
+
+
+def json_line(line: Line) -> str:
+    """One line of NDJSON; key order is the order of the object, so that the same input gives the same bytes."""
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def text_line(line: Line) -> str:
+    """The line as text; a kind that has no text of its own is shown as JSON."""
+    match line.get("kind"):
+        case "incident":
+            return _incident(line)
+        case "trigger":
+            return f"  -> {line['action']} asked for ({line['trigger_id']}), incident {line['incident_id']}"
+        case "status":
+            return _status(line)
+        case "summary":
+            return _summary(line)
+        case _:
+            return json_line(line)
+
+
+def _incident(line: Line) -> str:
+    where = _scope(line["scope"])
+    head = f"{line['window']['end']}  {line['state'].upper()} {line['level']} {line['monitor_id']} at {where}: {_estimate(line)}"
+    return f"{head}\n  {line['summary']}" if line.get("summary") else head
+
+
+def _status(line: Line) -> str:
+    said = _estimate(line) if line.get("estimate") else line.get("reason", "")
+    return f"{line['verdict']:13} {line['monitor_id']} at {_scope(line['scope'])}: {said}"
+
+
+def _summary(line: Line) -> str:
+    quarantined = ", ".join(f"{count} {reason}" for reason, count in line["quarantined"].items()) or "none"
+    return (
+        f"{line['events']} events: {line['counted']} counted, {line['duplicates']} duplicates, {line['late']} late, "
+        f"quarantined: {quarantined}; watermark {line['watermark']}"
+    )
+
+
+def _scope(scope: Mapping[str, str]) -> str:
+    return ", ".join(f"{axis} {level}" for axis, level in scope.items()) or "all"
+
+
+def _estimate(line: Line) -> str:
+    estimate = line.get("estimate") or {}
+    shown = _number(estimate["value"]) if "value" in estimate else "no estimate"
+    if "lower" in estimate and "upper" in estimate:
+        shown += f" [{_number(estimate['lower'])}, {_number(estimate['upper'])}]"
+    return f"{shown}, n {estimate['n']}" if "n" in estimate else shown
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,73 @@
+"""`pms`: the group of all commands, and the one place where an error becomes words and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import click
+
+from surveillance.cli.demo import demo
+from surveillance.cli.doctor import doctor
+from surveillance.cli.failure import EXIT_INTERRUPTED, explain
+from surveillance.cli.manifest import manifest
+from surveillance.cli.publish import publish
+from surveillance.cli.replay import replay
+from surveillance.cli.schema import schema
+from surveillance.cli.services import api, evaluator, up, worker
+from surveillance.cli.status import status
+from surveillance.cli.topics import topics
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="pms-surveillance", message="%(prog)s %(version)s")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is logged on stderr; debug also shows where a fault of pms itself arose.",
+)
+def pms(log_level: str) -> None:
+    """Post-market surveillance of deployed models, judged against the manifest that released each."""
+    _log_to_stderr(log_level)
+
+
+for _command in (demo, replay, up, worker, evaluator, api, topics, publish, status, manifest, schema, doctor):
+    pms.add_command(_command)
+
+
+def main() -> None:
+    """The program of the package's entry point."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code; errors are told on stderr as what, why and how to mend it."""
+    try:
+        code = pms.main(args=list(arguments), prog_name="pms", standalone_mode=False)
+        sys.stdout.flush()
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has seen enough; the interpreter must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        failure = explain(error)
+        click.echo(failure.text(), err=True)
+        if failure.is_fault_of_ours:
+            logging.getLogger(__name__).debug("the fault", exc_info=error)
+        return failure.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _log_to_stderr(level: str) -> None:
+    formatter = logging.Formatter("%(asctime)sZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

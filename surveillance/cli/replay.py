@@ -1,0 +1,35 @@
+"""`pms replay`: files through ingest, evaluation and incidents, in one process. Same input, same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from surveillance.cli.lines import print_lines
+from surveillance.cli.options import TIME, json_option
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "--manifest",
+    "manifests",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A release manifest; give one for each release or revision in the files.",
+)
+@click.option("--store", default="memory", show_default=True, help="memory, or chdb:///directory to keep panes and evidence.")
+@click.option("--until", "until_ms", type=TIME, help="Where time ends: silence up to here is seen, later arrivals are not read.")
+@json_option
+def replay(files: tuple[str, ...], manifests: tuple[Path, ...], store: str, until_ms: int | None, as_json: bool) -> None:
+    """Run files of events against release manifests.
+
+    FILES are NDJSON, .gz, .zst, Parquet or Arrow; - is stdin. Prints each incident as it opens, escalates or resolves, each
+    trigger, the last status of every monitor and scope, and a summary. Exit code 0 whatever incidents open, 1 for unreadable
+    input, 2 for wrong usage.
+    """
+    from streams.replay import run_replay
+
+    print_lines(run_replay(files, manifests, store=store, until_ms=until_ms), as_json=as_json)

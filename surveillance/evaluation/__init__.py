@@ -1,0 +1,1 @@
+"""Judging closed panes against the manifest: window sums in, evidence out. Pure: time is an argument."""

@@ -1,0 +1,113 @@
+"""`label_arrivals_vs_expected`: labels that arrived in a window against the manifest's latency curve.
+
+Expected = inferences x expected coverage x the curve's increase within the window, over all earlier inferences of the
+scope; each base pane stands for its middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from detectors.estimate import Insufficient, Outcome, Reason
+from detectors.label_arrivals import arrivals, expected_arrivals, latency_curve
+from surveillance.arrays import Int
+from surveillance.evaluation.judging import Judged, Moment, Subject
+from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.verdict import Finding
+from surveillance.evaluation.windowed import WindowedMonitor, scope_with_feature
+from surveillance.manifest.model_labels import LabelLatency
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.panes.plan import Series
+from surveillance.panes.statistics import Arrival
+from surveillance.times import HOUR_MS
+
+
+class _Grid:
+    """Counts of a table as a dense array (groups, panes, columns), brought up to date pane by pane."""
+
+    def __init__(self, table: Table, pane_ms: int) -> None:
+        self._table, self._pane_ms = table, pane_ms
+        self._changed = table.subscribe()
+        self.first_ms = 0
+        self.counts: Int = np.zeros((0, 0, len(Arrival)), np.int64)
+
+    def update(self) -> None:
+        if not self._changed:
+            return
+        panes, groups = self._table.panes, len(self._table.groups)
+        first = min(panes)
+        columns = (max(panes) - first) // self._pane_ms + 1
+        if first != self.first_ms or groups > self.counts.shape[0] or columns > self.counts.shape[1]:
+            # Room for twice as many panes, so that growing is rare.
+            self.first_ms, self.counts = first, np.zeros((groups, 2 * columns, len(Arrival)), np.int64)
+            self._changed.update(panes)
+        for pane in self._changed:
+            at = (pane - self.first_ms) // self._pane_ms
+            for code, counts in panes[pane].items():
+                self.counts[code, at] = counts
+        self._changed.clear()
+
+    def column(self, start_ms: int, end_ms: int) -> slice:
+        """Index range of the panes of [start, end)."""
+        return slice(max(0, (start_ms - self.first_ms) // self._pane_ms), max(0, (end_ms - self.first_ms) // self._pane_ms))
+
+
+class ArrivalsMonitor(WindowedMonitor):
+    """A windowed monitor whose expectation reaches back over all earlier inferences."""
+
+    def __init__(self, subject: Subject, monitor: Monitor) -> None:
+        super().__init__(subject, monitor)
+        self._grids = [_Grid(self._table(one), subject.pane_ms(one.statistic)) for one in self.series]
+
+    def scopes(self, series: Series, start: int, end: int, moment: Moment) -> Iterator[Judged]:
+        table, pane_ms = self._table(series), self.subject.pane_ms(series.statistic)
+        grid = self._grids[self.series.index(series)]
+        grid.update()
+        seen = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
+        latency = self.subject.plan.manifest.baselines.label_latency
+        if not seen:
+            if not series.axes:
+                yield Judged(series, (), start, Finding(Insufficient(Reason.NO_EXPOSURE)), (), {})
+            return
+        before, inside = grid.column(grid.first_ms, end), grid.column(start, end)
+        inferences = grid.counts[seen, before, Arrival.INFERENCES]
+        observed = grid.counts[seen, inside, Arrival.ARRIVALS].sum(axis=1)
+        middles = (grid.first_ms + (np.arange(inferences.shape[1]) + 0.5) * pane_ms) / HOUR_MS
+        outcomes = self._outcomes(latency, inferences, middles, observed, start, end)
+        revision = table.revision(start, end, pane_ms)
+        for at, code in enumerate(seen):
+            coverage = self._mature_coverage(grid, code, end, latency)
+            p = getattr(outcomes[at], "p", None)
+            counts = (int(inferences[at].sum()), int(observed[at]), int(grid.counts[code, before, Arrival.LABELLED].sum()))
+            yield Judged(series, scope_with_feature(series, table.groups[code]), start, Finding(outcomes[at], p=p, coverage=coverage), counts, revision)
+
+    def _outcomes(self, latency: LabelLatency | None, inferences: Int, middles: np.ndarray, observed: Int, start: int, end: int) -> list[Outcome]:
+        if latency is None or latency.p50_h is None or latency.p95_h is None or latency.p99_h is None or latency.expected_coverage is None:
+            return [Insufficient(Reason.UNKNOWN_REFERENCE)] * len(observed)
+        expected = expected_arrivals(
+            inferences,
+            middles,
+            window_start_h=start / HOUR_MS,
+            window_end_h=end / HOUR_MS,
+            coverage=latency.expected_coverage,
+            curve=latency_curve(latency.p50_h, latency.p95_h, latency.p99_h),
+        )
+        return arrivals(observed, expected, dispersion=latency.dispersion or 1.0, level=self.monitor.interval.level)
+
+    def _mature_coverage(self, grid: _Grid, code: int, end: int, latency: LabelLatency | None) -> float | None:
+        """Labelled over inferences of the newest mature window that holds inferences; None where there is none."""
+        if latency is None or self.size_ms is None:
+            return None
+        window = end
+        while window > grid.first_ms:
+            inside = grid.column(window - self.size_ms, window)
+            inferences = int(grid.counts[code, inside, Arrival.INFERENCES].sum())
+            labelled = int(grid.counts[code, inside, Arrival.LABELLED].sum())
+            old = latency.maturity.or_age_ms is not None and end >= window + latency.maturity.or_age_ms
+            covered = latency.maturity.coverage_min is not None and inferences > 0 and labelled >= latency.maturity.coverage_min * inferences
+            if inferences and (old or covered):
+                return labelled / inferences
+            window -= self.slide_ms
+        return None

@@ -1,0 +1,102 @@
+"""`Evidence`: what was judged, on which counts, against which manifest, with what result. The same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from detectors.estimate import Estimate, Insufficient, Outcome
+from surveillance.evaluation.verdict import Verdict
+from surveillance.times import to_text
+
+Scope = tuple[tuple[str, str], ...]
+"""Axis levels of an evaluation, sorted by axis; empty = overall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One evaluation of one monitor and scope.
+
+    `revision` = largest version per partition among the rows read; `counts` = the summed vector; `partial` = a partition
+    had not reached the window's end, so the window may be breached but never met.
+    """
+
+    tenant: str
+    manifest_digest: str
+    monitor_id: str
+    scope: Scope
+    start_ms: int
+    end_ms: int
+    outcome: Outcome
+    verdict: Verdict
+    levels: Mapping[str, Verdict]
+    revision: Mapping[int, int]
+    counts: tuple[int, ...] = ()
+    mature: bool = True
+    partial: bool = False
+    baseline: float | None = None
+    p: float | None = None
+    coverage: float | None = None
+    pooled_to: Scope | None = None
+    extended: bool = False
+
+    @property
+    def key(self) -> str:
+        """Identity of the evaluation within its tenant: manifest, monitor, scope and window end."""
+        return f"{self.manifest_digest}|{self.monitor_id}|{scope_text(self.scope)}|{self.end_ms}"
+
+    @property
+    def revision_number(self) -> int:
+        """Grows with every revision of the data, with maturity, and when a missing partition comes in."""
+        return 4 * sum(version + 1 for version in self.revision.values()) + 2 * self.mature + (not self.partial)
+
+    def body(self) -> str:
+        """Canonical JSON; zeros at the end of `counts` are left out."""
+        last = max((at for at, count in enumerate(self.counts) if count), default=-1)
+        return canonical(
+            {
+                "monitor_id": self.monitor_id,
+                "scope": dict(self.scope),
+                "manifest_digest": self.manifest_digest,
+                "window": window_body(self.start_ms, self.end_ms),
+                "verdict": self.verdict.value,
+                "levels": {level: verdict.value for level, verdict in self.levels.items()},
+                "estimate": estimate_body(self.outcome),
+                "reason": reason_of(self.outcome),
+                "p_adjusted": self.p,
+                "baseline": self.baseline,
+                "coverage_mature": self.coverage,
+                "mature": self.mature,
+                "partial": self.partial,
+                "pooled_to": None if self.pooled_to is None else dict(self.pooled_to),
+                "counts": list(self.counts[: last + 1]),
+                "revision": {str(partition): version for partition, version in sorted(self.revision.items())},
+            }
+        )
+
+
+def canonical(document: object) -> str:
+    """JSON with sorted keys and no spaces: equal documents, equal bytes. Floats are written as Python's shortest form."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def scope_text(scope: Scope) -> str:
+    return canonical(dict(scope))
+
+
+def window_body(start_ms: int, end_ms: int) -> dict[str, str]:
+    return {"start": to_text(start_ms), "end": to_text(end_ms)}
+
+
+def estimate_body(outcome: Outcome) -> dict[str, Any]:
+    """Public form of an estimate. A number that cannot be given is absent, with the n at hand and the n needed."""
+    if isinstance(outcome, Estimate):
+        body: dict[str, Any] = {"value": outcome.value, "lower": outcome.lower, "upper": outcome.upper, "n": outcome.n, "method": outcome.method}
+        return body if outcome.p is None else body | {"p": outcome.p}
+    return {"n": outcome.n} | ({"needed": outcome.needed} if outcome.needed else {})
+
+
+def reason_of(outcome: Outcome) -> str | None:
+    return outcome.reason.value if isinstance(outcome, Insufficient) else None

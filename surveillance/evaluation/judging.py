@@ -1,0 +1,134 @@
+"""From the findings of a monitor's scopes at one window end to evidence: multiplicity, levels, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from detectors.estimate import Estimate, Outcome
+from surveillance.arrays import Float
+from surveillance.evaluation.evidence import Evidence, Scope
+from surveillance.evaluation.mirror import PaneMirror, TableKey
+from surveillance.evaluation.verdict import Finding, Verdict, level_verdict, overall
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.panes import statistics
+from surveillance.panes.plan import Plan, Series
+from surveillance.registry import Registration, Registry
+
+
+class Moment(NamedTuple):
+    """When evaluation runs. `complete_ms` = watermark of the slowest partition, stopped ones included: a window that ends
+    later is partial. `final` = the end of the input: everything revised is judged again."""
+
+    watermark_ms: int
+    partition_ms: int
+    complete_ms: int
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One manifest of one tenant, and where its counts are read."""
+
+    tenant: str
+    registration: Registration
+    registry: Registry
+    mirror: PaneMirror
+
+    @property
+    def plan(self) -> Plan:
+        return self.registration.plan
+
+    def table_key(self, statistic: str, axes: tuple[str, ...]) -> TableKey:
+        return TableKey(self.tenant, self.plan.digest, statistic, axes)
+
+    def first_event_pane(self) -> int | None:
+        """Start of the base pane of the manifest's first counted event."""
+        return self.mirror.table(self.table_key(statistics.SPAN, ())).earliest
+
+    @property
+    def superseded_ms(self) -> int | None:
+        return self.registry.superseded_ms(self.registration)
+
+    def pane_ms(self, statistic: str) -> int:
+        return next(one.pane_ms for one in self.plan.statistics if one.id == statistic)
+
+    def length(self, statistic: str) -> int:
+        return next(one.length for one in self.plan.statistics if one.id == statistic)
+
+
+class Judged(NamedTuple):
+    """One scope at one window end, before limits."""
+
+    series: Series
+    scope: Scope
+    start_ms: int
+    finding: Finding
+    counts: tuple[int, ...]
+    revision: Mapping[int, int]
+    mature: bool = True
+    pooled_to: Scope | None = None
+    extended: bool = False
+
+
+def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequence[Judged], moment: Moment) -> list[Evidence]:
+    """Evidence of every scope of a monitor at one window end; p-values are adjusted over all of them together."""
+    partial = moment.complete_ms < end_ms
+    adjusted = adjust(subject, [one.finding.outcome for one in judged])
+    found = []
+    for one, p in zip(judged, adjusted, strict=True):
+        finding = replace(one.finding, p=p)
+        levels = {level: level_verdict(limit, finding) for level, limit in monitor.limits.by_level.items()}
+        if partial:
+            levels = {level: Verdict.INCONCLUSIVE if verdict is Verdict.MET else verdict for level, verdict in levels.items()}
+        found.append(
+            Evidence(
+                tenant=subject.tenant,
+                manifest_digest=subject.plan.digest,
+                monitor_id=monitor.id,
+                scope=one.scope,
+                start_ms=one.start_ms,
+                end_ms=end_ms,
+                outcome=one.finding.outcome,
+                verdict=overall(levels.values()),
+                levels=levels,
+                revision=one.revision,
+                counts=one.counts,
+                mature=one.mature,
+                partial=partial,
+                baseline=one.finding.baseline,
+                p=p,
+                coverage=one.finding.coverage,
+                pooled_to=one.pooled_to,
+                extended=one.extended,
+            )
+        )
+    return found
+
+
+def adjust(subject: Subject, outcomes: Sequence[Outcome]) -> list[float | None]:
+    """P-values of the conclusive scopes, adjusted as `strata.multiplicity` says (Benjamini & Hochberg 1995, JRSS B 57:289)."""
+    raw = [outcome.p if isinstance(outcome, Estimate) else None for outcome in outcomes]
+    at = [index for index, p in enumerate(raw) if p is not None]
+    if subject.plan.manifest.strata.multiplicity.method == "none" or not at:
+        return raw
+    adjusted = list(raw)
+    for index, p in zip(at, benjamini_hochberg(np.array([raw[index] for index in at], np.float64)).tolist(), strict=True):
+        adjusted[index] = p
+    return adjusted
+
+
+def benjamini_hochberg(p: Float) -> Float:
+    """Adjusted p-values, shape (m,).
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return adjusted

@@ -1,0 +1,123 @@
+"""The evaluator's copy of the pane rows, summed over partitions, with what has changed since each reader last looked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from surveillance.arrays import Int
+from surveillance.panes.groups import axes_of
+from surveillance.panes.rows import PaneKey, PaneRow
+
+Axes = tuple[str, ...]
+
+
+class TableKey(NamedTuple):
+    """One statistic by one set of axes, for one tenant and manifest."""
+
+    tenant: str
+    manifest_digest: str
+    statistic: str
+    axes: Axes
+
+
+class Table:
+    """Counts by pane and group of one statistic and set of axes."""
+
+    def __init__(self) -> None:
+        self.groups: list[str] = []
+        self._code: dict[str, int] = {}
+        self.panes: dict[int, dict[int, Int]] = {}
+        self.versions: dict[int, dict[int, int]] = {}
+        """Pane -> partition -> largest version among its rows: the revision of what was read."""
+        self.first_pane: dict[int, int] = {}
+        """Group -> start of its first pane."""
+        self.earliest: int | None = None
+        """Start of the first pane of any group."""
+        self._readers: list[set[int]] = []
+
+    def subscribe(self) -> set[int]:
+        """A set that collects the starts of panes that change; the reader empties it."""
+        reader: set[int] = set(self.panes)
+        self._readers.append(reader)
+        return reader
+
+    def add(self, key: PaneKey, version: int, change: Int) -> None:
+        code = self._code.get(key.group)
+        if code is None:
+            code = self._code[key.group] = len(self.groups)
+            self.groups.append(key.group)
+        pane = self.panes.setdefault(key.pane_ms, {})
+        known = pane.get(code)
+        pane[code] = change.copy() if known is None else known + change
+        versions = self.versions.setdefault(key.pane_ms, {})
+        versions[key.partition] = max(version, versions.get(key.partition, -1))
+        if self.earliest is None or key.pane_ms < self.earliest:
+            self.earliest = key.pane_ms
+        self.first_pane[code] = min(key.pane_ms, self.first_pane.get(code, key.pane_ms))
+        for reader in self._readers:
+            reader.add(key.pane_ms)
+
+    def sums(self, start_ms: int, end_ms: int, pane_ms: int, length: int) -> Int:
+        """Counts of each group over the panes of [start, end), shape (groups, length)."""
+        total = np.zeros((len(self.groups), length), np.int64)
+        for pane in self._inside(start_ms, end_ms, pane_ms):
+            for code, counts in self.panes[pane].items():
+                total[code] += counts
+        return total
+
+    def revision(self, start_ms: int, end_ms: int, pane_ms: int) -> dict[int, int]:
+        """Largest version per partition among the panes of [start, end)."""
+        found: dict[int, int] = {}
+        for pane in self._inside(start_ms, end_ms, pane_ms):
+            for partition, version in self.versions[pane].items():
+                found[partition] = max(version, found.get(partition, -1))
+        return found
+
+    def _inside(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterable[int]:
+        steps = range(start_ms, end_ms, pane_ms)
+        if len(steps) > len(self.panes):
+            return sorted(pane for pane in self.panes if start_ms <= pane < end_ms)
+        return (pane for pane in steps if pane in self.panes)
+
+
+class PaneMirror:
+    """Rows by key as last read, and their sums. Applying a row again, or an older one, changes nothing."""
+
+    def __init__(self) -> None:
+        self._rows: dict[PaneKey, tuple[int, Int]] = {}
+        self._tables: dict[TableKey, Table] = {}
+        self.largest_version: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def apply(self, rows: Sequence[PaneRow]) -> None:
+        """Take up rows as the store holds them."""
+        for row in rows:
+            version, counts = self._rows.get(row.key, (-1, None))
+            if row.version <= version:
+                continue
+            self._rows[row.key] = (row.version, row.counts)
+            partition = row.key.partition
+            self.largest_version[partition] = max(row.version, self.largest_version.get(partition, -1))
+            change = row.counts if counts is None else row.counts - counts
+            self.table(TableKey(row.key.tenant, row.key.manifest_digest, row.key.statistic, axes_of(row.key.group))).add(row.key, row.version, change)
+
+    def table(self, key: TableKey) -> Table:
+        """The table, empty where no row of it has come."""
+        return self._tables.setdefault(key, Table())
+
+    def tenants(self, manifest_digest: str) -> list[str]:
+        """Tenants with rows of a manifest, sorted."""
+        return sorted({key.tenant for key in self._tables if key.manifest_digest == manifest_digest})
+
+    def totals(self, statistic: str) -> Mapping[str, int]:
+        """Sum of the first column by group over every pane and partition: the ledger."""
+        found: dict[str, int] = {}
+        for key, (_, counts) in self._rows.items():
+            if key.statistic == statistic:
+                found[key.group] = found.get(key.group, 0) + int(counts[0])
+        return found

@@ -1,0 +1,41 @@
+"""Which judge serves which metric type. The union of types is closed; what is not built is refused before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from surveillance.evaluation.arrivals import ArrivalsMonitor
+from surveillance.evaluation.estimators import WINDOWED_TYPES
+from surveillance.evaluation.evidence import Evidence
+from surveillance.evaluation.heartbeats import HeartbeatMonitor
+from surveillance.evaluation.judging import Moment, Subject
+from surveillance.evaluation.label_flow import CusumMonitor
+from surveillance.evaluation.windowed import WindowedMonitor
+from surveillance.manifest.model_monitors import Monitor
+
+
+class MonitorJudge(Protocol):
+    """Judges one monitor of one subject whenever it is asked."""
+
+    monitor: Monitor
+
+    def judge(self, moment: Moment) -> Iterator[Evidence]: ...
+
+
+def judge_of(subject: Subject, monitor: Monitor) -> MonitorJudge:
+    """The judge of a monitor.
+
+    Raises:
+        NotImplementedError: the metric type is not built; `unbuilt_types` refuses such a manifest by name.
+    """
+    kind = monitor.metric.type
+    if kind in WINDOWED_TYPES:
+        return WindowedMonitor(subject, monitor)
+    if kind == "label_arrivals_vs_expected":
+        return ArrivalsMonitor(subject, monitor)
+    if kind == "heartbeat_gap":
+        return HeartbeatMonitor(subject, monitor)
+    if kind == "bernoulli_cusum":
+        return CusumMonitor(subject, monitor)
+    raise NotImplementedError(kind)

@@ -1,0 +1,78 @@
+"""Rates of use: shares and rates of the counting words, and rate ratios against the manifest's operational figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors.estimate import Insufficient, Reason
+from detectors.poisson_rate_ratio import rate_ratio
+from detectors.proportion import Method, proportion
+from surveillance.arrays import Int
+from surveillance.evaluation.verdict import Finding
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_operation import RateOf, RateRatio
+from surveillance.manifest.model_operational import Figure
+from surveillance.panes.statistics import Use
+
+_WORDS = {
+    "inferences": Use.INFERENCES,
+    "encounters": Use.ENCOUNTERS,
+    "alerts": Use.ALERTS,
+    "alert_onsets": Use.ALERT_ONSETS,
+    "actioned_alerts": Use.ACTIONED_ALERTS,
+    "overrides": Use.OVERRIDES,
+    "dismissals": Use.DISMISSALS,
+    "acks": Use.ACKS,
+    "abstained": Use.ABSTAINED,
+    "ineligible": Use.INELIGIBLE,
+    "labelled": Use.LABELLED,
+}
+_OF_ALERTS = frozenset({"alert_onsets", "actioned_alerts", "overrides", "dismissals", "acks", "undelivered"})
+_OF_ACTIONED = frozenset({"overrides", "dismissals", "acks"})
+
+
+def counted(counts: Int, word: str) -> Int:
+    """A counting word over the groups; retransmissions are counted by `duplicate_rate`, not here."""
+    if word == "undelivered":
+        return counts[:, Use.ALERTS] - counts[:, Use.DELIVERED]
+    if word not in _WORDS:
+        return np.zeros(len(counts), np.int64)
+    return counts[:, _WORDS[word]]
+
+
+def _is_share(numerator: str, denominator: str) -> bool:
+    """Whether every numerator case is a denominator case, so that the rate is a share."""
+    if denominator == "inferences":
+        return True
+    return (denominator == "alerts" and numerator in _OF_ALERTS) or (denominator == "actioned_alerts" and numerator in _OF_ACTIONED)
+
+
+def rate_findings(metric: RateOf, counts: Int, *, method: Method, level: float) -> list[Finding]:
+    """Numerator over denominator: a proportion where it is a share, else a Poisson rate."""
+    k, n = counted(counts, metric.numerator), counted(counts, metric.denominator)
+    if _is_share(metric.numerator, metric.denominator):
+        return [Finding(outcome) for outcome in proportion(k, n, method=method, level=level)]
+    return [Finding(outcome) for outcome in rate_ratio(k, n, reference_rate=1.0, level=level)]
+
+
+def rate_ratio_findings(metric: RateRatio, counts: Int, owns: Sequence[tuple[str, str] | None], manifest: Manifest, *, level: float) -> list[Finding]:
+    """Field rate over the reference rate of each scope: its own where the manifest has one, else the overall one."""
+    figures = [_figure(metric, own, manifest) for own in owns]
+    k, n = counted(counts, metric.numerator), counted(counts, metric.exposure)
+    rates = np.array([figure.value / 100 if figure is not None and figure.value is not None else np.nan for figure in figures])
+    exposures = np.array([figure.n if figure is not None and figure.n else np.nan for figure in figures])
+    found = rate_ratio(k, n, reference_rate=rates, reference_events=rates * exposures, reference_exposure=exposures, level=level)
+    unknown = Finding(Insufficient(Reason.UNKNOWN_REFERENCE))
+    return [unknown if np.isnan(rates[at]) else Finding(outcome) for at, outcome in enumerate(found)]
+
+
+def _figure(metric: RateRatio, own: tuple[str, str] | None, manifest: Manifest) -> Figure | None:
+    keys = [key for key in metric.baseline_keys if key != "alerts_per_100_encounters" or metric.exposure == "encounters"]
+    for key in keys:
+        figure = manifest.baselines.operational.figure(key, *own) if own is not None else None
+        figure = figure or manifest.baselines.operational.figure(key)
+        if figure is not None and figure.value is not None:
+            return figure
+    return None

@@ -1,0 +1,116 @@
+"""Verdicts: breached, met or inconclusive, by the conditions of each level. Insufficient evidence is never met.
+
+A condition with an interval is breached when the whole interval lies on the wrong side, met when it lies wholly on the
+right one. A condition without one is breached when it holds, else met. A level is breached when all its conditions are,
+met when one is met; a monitor is breached when any level is, met when all are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from detectors.estimate import Estimate, Outcome
+from surveillance.manifest.model_limits import LevelLimit
+
+
+class Verdict(StrEnum):
+    BREACHED = "breached"
+    MET = "met"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a monitor found for one scope and window, before any limit.
+
+    `baseline` is the manifest's number that `ratio_to_baseline` multiplies; `p` the p-value after correction for
+    multiplicity; `coverage` that of the newest mature window; `silent` how many gateways miss at least a number of beats.
+    """
+
+    outcome: Outcome
+    baseline: float | None = None
+    p: float | None = None
+    coverage: float | None = None
+    silent: Callable[[int], int] | None = None
+
+
+_BREACHED_IF = {True: Verdict.BREACHED, False: Verdict.MET}
+
+
+def level_verdict(limit: LevelLimit, finding: Finding) -> Verdict:
+    """Verdict of one level's conditions together."""
+    verdicts = [condition_verdict(key, value, limit, finding) for key, value in limit.conditions.items()]
+    if verdicts and all(verdict is Verdict.BREACHED for verdict in verdicts):
+        return Verdict.BREACHED
+    return Verdict.MET if Verdict.MET in verdicts else Verdict.INCONCLUSIVE
+
+
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """Verdict of a monitor from its configured levels."""
+    found = list(verdicts)
+    if Verdict.BREACHED in found:
+        return Verdict.BREACHED
+    return Verdict.MET if found and all(verdict is Verdict.MET for verdict in found) else Verdict.INCONCLUSIVE
+
+
+def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding) -> Verdict:
+    """Verdict of one condition.
+
+    Raises:
+        KeyError: the condition belongs to a metric type that is not built; such manifests are refused before they run.
+    """
+    if key == "coverage_mature_below":
+        return Verdict.INCONCLUSIVE if finding.coverage is None else _BREACHED_IF[finding.coverage < limit]
+    estimate = finding.outcome
+    if not isinstance(estimate, Estimate):
+        return Verdict.INCONCLUSIVE
+    if key == "p":
+        return Verdict.INCONCLUSIVE if finding.p is None else _BREACHED_IF[finding.p < limit]
+    if key == "ratio_to_baseline":
+        return Verdict.INCONCLUSIVE if finding.baseline is None else _above(estimate, limit * finding.baseline)
+    if key == "missed":
+        return _BREACHED_IF[estimate.value >= limit and _enough_gateways(level, finding)]
+    return _CONDITIONS[key](estimate, limit)
+
+
+def _enough_gateways(level: LevelLimit, finding: Finding) -> bool:
+    if level.gateways is None or level.missed is None:
+        return True
+    return finding.silent is not None and finding.silent(level.missed) >= level.gateways
+
+
+def _above(estimate: Estimate, limit: float) -> Verdict:
+    if estimate.lower > limit:
+        return Verdict.BREACHED
+    return Verdict.MET if estimate.upper <= limit else Verdict.INCONCLUSIVE
+
+
+def _below(estimate: Estimate, limit: float) -> Verdict:
+    if estimate.upper < limit:
+        return Verdict.BREACHED
+    return Verdict.MET if estimate.lower >= limit else Verdict.INCONCLUSIVE
+
+
+def _outside(estimate: Estimate, limit: tuple[float, float]) -> Verdict:
+    low, high = limit
+    if estimate.upper < low or estimate.lower > high:
+        return Verdict.BREACHED
+    return Verdict.MET if low <= estimate.lower and estimate.upper <= high else Verdict.INCONCLUSIVE
+
+
+_CONDITIONS: Mapping[str, Callable[[Estimate, Any], Verdict]] = {
+    "effect_min": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
+    "ge": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
+    "h": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
+    "above": lambda estimate, limit: _BREACHED_IF[estimate.value > limit],
+    "below": lambda estimate, limit: _BREACHED_IF[estimate.value < limit],
+    "abs": _above,
+    "abs_min": _above,
+    "ci_lower_above": _above,
+    "rr_ci_lower_above": _above,
+    "ci_upper_below": _below,
+    "outside": _outside,
+}

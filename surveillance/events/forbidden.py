@@ -1,0 +1,55 @@
+"""Names that must not be sent: an event that holds one anywhere is refused, and only its hash is kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from surveillance.events import declared
+from surveillance.events.documents import every_key
+
+_ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+class Forbidden:
+    """A set of names, and the cheap questions that can be asked of bytes, keys and column names."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+        self._quoted = tuple(map(_quoted, sorted(names)))
+        self._declared = tuple(map(_quoted, sorted(names & declared.names())))
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def among(self, found: Iterable[str]) -> bool:
+        """Whether one of these keys is forbidden."""
+        return not self.names.isdisjoint(found)
+
+    def column(self, name: str) -> bool:
+        """Whether a column name, or a part of a dotted one, is forbidden."""
+        return name in self.names or self.among(name.split("."))
+
+    def may_name_declared(self, text: bytes) -> bool:
+        """False only if no forbidden name that is also a declared field stands in `text` as a key."""
+        return bool(self._declared) and (b"\\" in text or any(name in text for name in self._declared))
+
+    def in_text(self, text: bytes) -> bool:
+        """Whether `text` has a forbidden key. Where it is no JSON, a name in quotation marks is taken for one."""
+        if not self.names or (b"\\" not in text and not any(name in text for name in self._quoted)):
+            return False
+        found = every_key(text)
+        if found is None:
+            plain = _ESCAPED.sub(_character, text.decode("utf-8", "replace")).replace("\\/", "/")
+            return any(f'"{name}"' in plain for name in self.names)
+        return self.among(found)
+
+
+def _quoted(name: str) -> bytes:
+    return json.dumps(name, ensure_ascii=False).encode()
+
+
+def _character(match: re.Match[str]) -> str:
+    return chr(int(match.group(1), 16))

@@ -1,0 +1,140 @@
+"""The public lines of contract/interfaces.md: incident, trigger and status, as documents ready to be printed or published."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from detectors.estimate import Estimate, Insufficient
+from surveillance.evaluation.evidence import Evidence, Scope, estimate_body, reason_of, window_body
+from surveillance.evaluation.verdict import Verdict
+from surveillance.incidents.incident import Incident
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.model_limits import LevelLimit
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.times import to_text
+
+Line = dict[str, Any]
+
+
+def incident_line(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> Line:
+    """The line of an incident that opened, escalated or resolved on this evidence."""
+    limit = monitor.limits.by_level.get(incident.level)
+    return {
+        "kind": "incident",
+        "incident_id": incident.incident_id,
+        "monitor_id": monitor.id,
+        "hazard_id": monitor.hazard_id,
+        "level": incident.level,
+        "state": incident.state,
+        "scope": dict(incident.scope),
+        "release_id": manifest.release.release_id,
+        "manifest_digest": incident.manifest_digest,
+        "opened_at": to_text(incident.opened_at_ms),
+        "changed_at": to_text(incident.changed_at_ms),
+        "resolved_at": None if incident.resolved_at_ms is None else to_text(incident.resolved_at_ms),
+        "breached_since": to_text(incident.breached_since_ms),
+        "window": window_body(evidence.start_ms, evidence.end_ms),
+        "estimate": estimate_body(evidence.outcome),
+        "limit": {} if limit is None else limit_body(limit),
+        "owner": manifest.surveillance.levels.of(incident.level).owner,
+        "ack_by": to_text(incident.ack_by_ms),
+        "decide_by": to_text(incident.decide_by_ms),
+        "playbook": monitor.playbook,
+        "summary": summary_text(incident, evidence, manifest, monitor),
+    }
+
+
+def limit_body(limit: LevelLimit) -> dict[str, Any]:
+    """The conditions of a level by their contract keys."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in limit.keys.items() if key != "persistence"}
+
+
+def summary_text(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> str:
+    """One sentence for a person: what, where, how large, against which limit, since when."""
+    where = ", ".join(f"{axis} {level}" for axis, level in incident.scope) or "all sites and groups"
+    what = {"open": "is breached", "resolved": "is met again"}[incident.state]
+    limit = monitor.limits.by_level.get(incident.level)
+    against = "" if limit is None else " against " + ", ".join(f"{key} {value}" for key, value in limit_body(limit).items())
+    since = f" since {to_text(incident.breached_since_ms)}" if incident.state == "open" else ""
+    return f"{monitor.id} {what} at level {incident.level} for {where} of {manifest.release.release_id}: {estimate_text(evidence)}{against}{since}."
+
+
+def estimate_text(evidence: Evidence) -> str:
+    """The number with its interval and n, or why there is none."""
+    outcome = evidence.outcome
+    if isinstance(outcome, Insufficient):
+        return f"no number ({outcome.reason.value}, n {outcome.n})"
+    interval = "" if outcome.lower == outcome.upper else f" [{outcome.lower:.4g}, {outcome.upper:.4g}]"
+    return f"{outcome.value:.4g}{interval}, n {outcome.n}"
+
+
+def trigger_line(incident: Incident, level: str, action: str, manifest: Manifest) -> Line:
+    """What an incident asks for. The id follows from the incident and the action, so it is sent once under one id."""
+    identity = f"{incident.incident_id}\n{action}"
+    policy = manifest.surveillance.levels.of(level)
+    return {
+        "kind": "trigger",
+        "trigger_id": f"trg-{hashlib.sha256(identity.encode()).hexdigest()[:24]}",
+        "action": action,
+        "level": level,
+        "incident_id": incident.incident_id,
+        "monitor_id": incident.monitor_id,
+        "manifest_digest": incident.manifest_digest,
+        "release_id": manifest.release.release_id,
+        "scope": dict(incident.scope),
+        "target": _target(action, manifest, incident),
+        "requires_confirmation_by": policy.confirm_by,
+        "emitted_at": to_text(incident.changed_at_ms),
+        "expires_at": to_text(incident.changed_at_ms + policy.decide_within_ms),
+        "drill": False,
+        "field_action": {"class": "none"},
+    }
+
+
+def _target(action: str, manifest: Manifest, incident: Incident) -> dict[str, Any]:
+    target = manifest.rollback.target
+    if action == "rollback_request" and target is not None:
+        return {"release_id": target.release_id, "manifest_digest": target.manifest_digest}
+    return {"release_id": manifest.release.release_id, "manifest_digest": incident.manifest_digest}
+
+
+def status_line(evidence: Evidence, last_conclusive: Evidence | None) -> Line:
+    """The last state of a monitor and scope; beside an inconclusive one stands the last that said something."""
+    line: Line = {
+        "kind": "status",
+        "manifest_digest": evidence.manifest_digest,
+        "monitor_id": evidence.monitor_id,
+        "scope": dict(evidence.scope),
+        "verdict": evidence.verdict.value,
+        "levels": {level: verdict.value for level, verdict in evidence.levels.items()},
+        "reason": _reason(evidence),
+        "window": window_body(evidence.start_ms, evidence.end_ms),
+        "estimate": estimate_body(evidence.outcome),
+    }
+    if isinstance(evidence.outcome, Insufficient) and evidence.outcome.needed:
+        line["needed"] = evidence.outcome.needed
+    if evidence.pooled_to is not None:
+        line["pooled_to"] = dict(evidence.pooled_to)
+    if evidence.coverage is not None:
+        line["coverage_mature"] = evidence.coverage
+    if evidence.verdict is Verdict.INCONCLUSIVE and last_conclusive is not None:
+        line["last_conclusive"] = {
+            "window": window_body(last_conclusive.start_ms, last_conclusive.end_ms),
+            "verdict": last_conclusive.verdict.value,
+            "estimate": estimate_body(last_conclusive.outcome),
+        }
+    return line
+
+
+def _reason(evidence: Evidence) -> str | None:
+    if evidence.partial and evidence.verdict is Verdict.INCONCLUSIVE:
+        return "partial"
+    if isinstance(evidence.outcome, Estimate) and evidence.verdict is Verdict.INCONCLUSIVE:
+        return "interval_spans_limit"
+    return reason_of(evidence.outcome)
+
+
+def scope_key(scope: Scope) -> str:
+    """Order of scopes in output."""
+    return "\n".join(f"{axis}={level}" for axis, level in scope)

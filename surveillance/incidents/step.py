@@ -1,0 +1,134 @@
+"""`step`: one evaluation more, and what it makes of an incident. Pure; the watermark clock is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from surveillance.evaluation.evidence import Evidence
+from surveillance.evaluation.verdict import Verdict
+from surveillance.incidents.history import Entry, History
+from surveillance.incidents.incident import Incident
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.model_limits import LEVELS
+from surveillance.manifest.model_monitors import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line of an incident: what it became, and the actions it now asks for (mildest level first)."""
+
+    incident: Incident
+    actions: tuple[tuple[str, str], ...] = ()
+    """(level, action) pairs."""
+
+
+def step(incident: Incident | None, history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor, now_ms: int) -> Change | None:
+    """The change that `evidence`, already in `history`, makes; None where it makes none."""
+    if monitor.dry_run:
+        return None
+    level = reached_level(history, evidence, manifest, monitor)
+    if level is not None:
+        return _raised(incident, history, evidence, manifest, monitor, level, now_ms)
+    if incident is not None and incident.resolved_at_ms is None and _is_cleared(history, evidence, manifest, monitor, incident.level):
+        return Change(replace(incident, resolved_at_ms=now_ms, changed_at_ms=now_ms, lines=incident.lines + 1))
+    return None
+
+
+def reached_level(history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> str | None:
+    """The highest level whose persistence holds, with this very window among those that breached it."""
+    for level in reversed(LEVELS):
+        if evidence.levels.get(level) is Verdict.BREACHED and _persists(history, evidence, manifest, monitor, level):
+            return level
+    return None
+
+
+def _persists(history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor, level: str) -> bool:
+    limit = monitor.limits.by_level[level]
+    if limit.sustained_ms is not None:
+        return _is_sustained(history, evidence.end_ms, limit.sustained_ms, level)
+    rule = manifest.persistence_of(monitor, level)
+
+    def conclusive(entry: Entry) -> bool:
+        return entry.levels.get(level, Verdict.INCONCLUSIVE) is not Verdict.INCONCLUSIVE
+
+    last = list(islice(history.newest_first(conclusive), rule.of))
+    if evidence.end_ms not in {entry.end_ms for entry in last}:
+        return False  # older than the last `of`: it updates evidence, never the incident
+    return sum(entry.levels[level] is Verdict.BREACHED for entry in last) >= rule.k
+
+
+def _is_sustained(history: History, end_ms: int, span_ms: int, level: str) -> bool:
+    """Breached in every conclusive window of the span, which the scope must have been seen for."""
+    if history.first_start_ms is None or history.first_start_ms > end_ms - span_ms:
+        return False
+    verdicts = [entry.levels.get(level) for entry in history.within(end_ms - span_ms, end_ms)]
+    return Verdict.MET not in verdicts and Verdict.BREACHED in verdicts
+
+
+def _is_cleared(history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor, level: str) -> bool:
+    rule = manifest.persistence_of(monitor, level)
+    last = list(islice(history.newest_first(lambda entry: entry.verdict is not Verdict.INCONCLUSIVE), rule.clear_after))
+    newest = bool(last) and last[0].end_ms == evidence.end_ms
+    return newest and len(last) == rule.clear_after and all(entry.verdict is Verdict.MET for entry in last)
+
+
+def _raised(
+    incident: Incident | None, history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor, level: str, now_ms: int
+) -> Change | None:
+    policy = manifest.surveillance.levels.of(level)
+    since_ms = history.breached_since(evidence.end_ms)
+    ack_by_ms, decide_by_ms = now_ms + policy.ack_within_ms, now_ms + policy.decide_within_ms
+    if incident is not None and incident.resolved_at_ms is None:
+        if LEVELS.index(level) <= LEVELS.index(incident.level):
+            return None
+        raised = replace(
+            incident,
+            level=level,
+            breached_since_ms=since_ms,
+            changed_at_ms=now_ms,
+            ack_by_ms=ack_by_ms,
+            decide_by_ms=decide_by_ms,
+            lines=incident.lines + 1,
+        )
+        return _with_actions(raised, manifest, monitor)
+    cooldown_ms = manifest.persistence_of(monitor, level).cooldown_ms
+    if incident is not None and incident.resolved_at_ms is not None and now_ms - incident.resolved_at_ms <= cooldown_ms:
+        again = replace(
+            incident,
+            level=level,
+            breached_since_ms=since_ms,
+            changed_at_ms=now_ms,
+            resolved_at_ms=None,
+            ack_by_ms=ack_by_ms,
+            decide_by_ms=decide_by_ms,
+            lines=incident.lines + 1,
+        )
+        return _with_actions(again, manifest, monitor)
+    opened = Incident(
+        tenant=evidence.tenant,
+        manifest_digest=evidence.manifest_digest,
+        monitor_id=monitor.id,
+        scope=evidence.scope,
+        ordinal=0 if incident is None else incident.ordinal + 1,
+        level=level,
+        opened_at_ms=now_ms,
+        breached_since_ms=since_ms,
+        changed_at_ms=now_ms,
+        ack_by_ms=ack_by_ms,
+        decide_by_ms=decide_by_ms,
+    )
+    return _with_actions(opened, manifest, monitor)
+
+
+def _with_actions(incident: Incident, manifest: Manifest, monitor: Monitor) -> Change:
+    """The actions of the level reached and of every lower one that were not asked for yet (law 7: by the manifest only)."""
+    asked: list[tuple[str, str]] = []
+    for level in LEVELS[: LEVELS.index(incident.level) + 1]:
+        action = manifest.surveillance.levels.of(level).auto_emit
+        if action is None or action in incident.emitted:
+            continue
+        if action == "rollback_request" and not manifest.rollback.triggers_at(monitor.id, level):
+            continue
+        asked.append((level, action))
+    return Change(replace(incident, emitted=(*incident.emitted, *(action for _, action in asked))), tuple(asked))

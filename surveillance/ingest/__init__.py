@@ -1,0 +1,1 @@
+"""Folding: decoded events of one partition into panes, exactly once, depending only on smaller positions."""

@@ -1,0 +1,101 @@
+"""The panes of one partition in memory: a bounded cache of the stored rows, and the place where law 2 is kept.
+
+A contribution of the record at offset o is added to a row only if o > version of that row; then version = o.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from surveillance.arrays import Int
+from surveillance.panes.rows import PaneKey, PaneRow
+
+Loader = Callable[[Sequence[PaneKey]], Sequence[PaneRow]]
+
+
+class Delta(NamedTuple):
+    """What records up to `offset` (the last one among them) add to one row."""
+
+    key: PaneKey
+    offset: int
+    counts: Int
+
+
+_ALL = -(2**63)
+
+
+class _Row:
+    __slots__ = ("counts", "dirty", "version")
+
+    def __init__(self, version: int, counts: Int, *, dirty: bool) -> None:
+        self.version, self.counts, self.dirty = version, counts, dirty
+
+
+class PaneTable:
+    """Rows by key, at most about `limit` of them; an evicted row is read back through `load` before it is touched again.
+
+    `stored_version` is the largest version among the stored rows when the partition was taken over: up to it, records are
+    applied one by one. `rows` are the stored rows of panes from `rows_since_ms` on; older ones are read when they are needed.
+    """
+
+    def __init__(self, load: Loader, *, stored_version: int = -1, rows: Iterable[PaneRow] = (), rows_since_ms: int = _ALL, limit: int = 200_000) -> None:
+        self._load, self._limit = load, limit
+        self._rows = {row.key: _Row(row.version, np.array(row.counts, np.int64), dirty=False) for row in rows}
+        # A row that is not in memory and whose pane starts here or later has never been stored.
+        self._complete_from_ms = rows_since_ms
+        self.stored_version = stored_version
+        self._touched: set[PaneKey] | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def apply(self, deltas: Sequence[Delta]) -> None:
+        """Add deltas. Each must hold whole records, and stand in order of offset for each key."""
+        self._fetch({delta.key for delta in deltas if delta.key.pane_ms < self._complete_from_ms and delta.key not in self._rows})
+        for key, offset, counts in deltas:
+            row = self._rows.get(key)
+            if row is None:
+                self._rows[key] = _Row(offset, counts.copy(), dirty=True)
+            elif offset > row.version:
+                row.counts += counts
+                row.version = offset
+                row.dirty = True
+            else:
+                continue
+            if self._touched is not None:
+                self._touched.add(key)
+
+    def _fetch(self, missing: Iterable[PaneKey]) -> None:
+        wanted = sorted(missing)
+        if wanted:
+            for row in self._load(wanted):
+                self._rows[row.key] = _Row(row.version, np.array(row.counts, np.int64), dirty=False)
+
+    def changed(self) -> list[PaneRow]:
+        """Copies of the rows changed since `mark_stored`, sorted by key."""
+        return [PaneRow(key, row.version, row.counts.copy()) for key, row in sorted(self._rows.items()) if row.dirty]
+
+    def take_touched(self) -> list[PaneRow]:
+        """Copies of the rows changed since the last call (all of them at the first): for an evaluator in the same thread."""
+        keys = self._rows.keys() if self._touched is None else self._touched
+        found = [PaneRow(key, self._rows[key].version, self._rows[key].counts.copy()) for key in keys if key in self._rows]
+        self._touched = set()
+        return found
+
+    def mark_stored(self, rows: Sequence[PaneRow]) -> None:
+        """These rows are acknowledged by the store; the oldest panes leave memory when there are too many."""
+        for stored in rows:
+            row = self._rows.get(stored.key)
+            if row is not None and row.version == stored.version:
+                row.dirty = False
+        if len(self._rows) > self._limit:
+            self._evict()
+
+    def _evict(self) -> None:
+        clean = sorted(((key.pane_ms, key) for key, row in self._rows.items() if not row.dirty))
+        for pane_ms, key in clean[: len(self._rows) - self._limit // 2]:
+            del self._rows[key]
+            self._complete_from_ms = max(self._complete_from_ms, pane_ms + 1)

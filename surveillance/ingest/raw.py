@@ -1,0 +1,126 @@
+"""Raw rows: what is kept of an event, and how the order-dependent state is read back from them after a restart.
+
+`packed` columns: 0 score in micro-units with the flag and field-use bits; 1 grade of a label; 2 label or action bit, with
+what was said of verification; 3 hash of the original coordinates of an event that the service produced again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from surveillance.arrays import Bool, Codes, Hashes, Int
+from surveillance.events.batch import Coded, EventBatch, Kind
+from surveillance.ingest.cells import CellTable, Group
+from surveillance.ingest.classify import Classified, Disposition
+from surveillance.ingest.join import FIELD_USE_BIT, FLAGGED_BIT, Inferences, Reports
+from surveillance.store.protocol import RawRows
+
+PACKED_COLUMNS = 4
+_SCORE, _GRADE, _REPORT, _ORIGIN = range(PACKED_COLUMNS)
+_VERIFIED_SHIFT = 8
+_KEPT = (Disposition.COUNTED, Disposition.DUPLICATE, Disposition.LATE)
+_WITH_SUBJECT = (Kind.INFERENCE, Kind.OUTCOME, Kind.ALERT_ACTION)
+
+Tokens = tuple[Hashes, Int, Bool]
+
+
+def raw_rows(
+    batch: EventBatch, classified: Classified, inferences: Inferences, outcomes: Reports, actions: Reports, origins: Hashes, cells: CellTable
+) -> RawRows:
+    """The rows of a fetch that are kept: everything but what was refused, stands elsewhere or came twice by our own hand."""
+    n = len(batch)
+    packed = np.zeros((n, PACKED_COLUMNS), np.int64)
+    packed[:, _ORIGIN] = origins.view(np.int64)
+    packed[inferences.row, _SCORE] = inferences.score_micro + inferences.flagged * FLAGGED_BIT + inferences.field_use * FIELD_USE_BIT
+    packed[:, _REPORT] = -1
+    for reports in (outcomes, actions):
+        packed[reports.row, _GRADE] = reports.grade
+        packed[reports.row, _REPORT] = reports.value.astype(np.int64) + (reports.verified + 1 << _VERIFIED_SHIFT)
+    cell = [""] * n
+    for row, code in zip(inferences.row.tolist(), inferences.cell.tolist(), strict=True):
+        cell[row] = cells.cells[code].text
+    subject, subject_id, token = _subjects(batch)
+    rows = np.flatnonzero(np.isin(classified.disposition, _KEPT))
+    picked = rows.tolist()
+    digests = [one.digest for one in classified.registrations]
+    event_id = batch.envelope.ids("event_id")
+    return RawRows(
+        partition=batch.partition,
+        offset=batch.offset[rows],
+        index=batch.index[rows],
+        broker_ms=batch.broker_ms[rows],
+        event_ms=batch.event_ms[rows],
+        kind=batch.kind[rows],
+        disposition=classified.disposition[rows],
+        tenant=_texts(batch.envelope.text("tenant"), rows),
+        device_id=_texts(batch.envelope.text("device_id"), rows),
+        release_id=_texts(batch.envelope.text("release_id"), rows),
+        manifest_digest=[digests[code] for code in classified.registration[rows].tolist()],
+        event_id=[event_id.text[at] for at in picked],
+        subject_id=[subject_id[at] for at in picked],
+        event=event_id.hash[rows],
+        subject=subject[rows],
+        token=token[rows],
+        cell=[cell[at] for at in picked],
+        packed=packed[rows],
+        payload=[batch.payloads[at] for at in picked],
+    )
+
+
+def _subjects(batch: EventBatch) -> tuple[Hashes, Sequence[str], Hashes]:
+    subject, token = np.zeros(len(batch), np.uint64), np.zeros(len(batch), np.uint64)
+    text = [""] * len(batch)
+    for kind in _WITH_SUBJECT:
+        columns = batch.kinds[kind]
+        ids = columns.ids("inference_id")
+        subject[columns.rows] = ids.hash
+        for row, value in zip(columns.rows.tolist(), ids.text, strict=True):
+            text[row] = value
+    columns = batch.kinds[Kind.INFERENCE]
+    token[columns.rows] = columns.ids("encounter_token").hash
+    return subject, text, token
+
+
+def _texts(coded: Coded, rows: Int) -> list[str]:
+    values = [*coded.values, ""]
+    return [values[code] for code in coded.codes[rows].tolist()]
+
+
+def replayed(rows: RawRows, cells: CellTable) -> tuple[Inferences, Reports, Reports, Tokens]:
+    """The counted inferences, outcomes, actions and encounter tokens of raw rows, as folding saw them."""
+    counted = rows.disposition == Disposition.COUNTED
+    packed = rows.packed
+    at = np.flatnonzero(counted & (rows.kind == Kind.INFERENCE))
+    score = packed[at, _SCORE]
+    flagged, field_use = (score & FLAGGED_BIT) != 0, (score & FIELD_USE_BIT) != 0
+    inferences = Inferences(
+        row=at,
+        key=rows.subject[at],
+        event_ms=rows.event_ms[at],
+        score_micro=score & (FLAGGED_BIT - 1),
+        flagged=flagged,
+        field_use=field_use,
+        cell=_cells(rows, at, cells),
+    )
+    used = at[field_use]
+    tokens = (rows.token[used], rows.event_ms[used], flagged[field_use])
+    return inferences, _reports(rows, counted, Kind.OUTCOME), _reports(rows, counted, Kind.ALERT_ACTION), tokens
+
+
+def _cells(rows: RawRows, at: Int, cells: CellTable) -> Codes:
+    picked = at.tolist()
+    return cells.codes([Group(rows.tenant[row], rows.manifest_digest[row], rows.cell[row]) for row in picked])
+
+
+def _reports(rows: RawRows, counted: Bool, kind: Kind) -> Reports:
+    report = rows.packed[:, _REPORT]
+    at = np.flatnonzero(counted & (rows.kind == kind) & (report >= 0))
+    said = report[at]
+    return Reports(at, rows.subject[at], rows.packed[at, _GRADE], (said & 0xFF).astype(np.uint8), (said >> _VERIFIED_SHIFT) - 1)
+
+
+def origin_hashes(rows: RawRows) -> Hashes:
+    """Hash of the original coordinates of each row; 0 where the row stands where it was first sent."""
+    return np.ascontiguousarray(rows.packed[:, _ORIGIN]).view(np.uint64)

@@ -1,0 +1,245 @@
+"""Rules on what a monitor needs and may not have: a reference, a digest, an expectation, a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from surveillance.errors import Problem
+from surveillance.manifest.lint_view import LintView, dangling
+from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_inputs import (
+    Drift,
+    FeatureShare,
+    InputQuality,
+    NormalChart,
+    OutOfDistribution,
+    Saturation,
+    VarianceRatio,
+)
+from surveillance.manifest.metrics_operation import DigestMismatch, LabelArrivals, RateRatio, Volume
+from surveillance.manifest.metrics_performance import BernoulliCusum, Prevalence, ProportionVsFloor, SubgroupGap
+from surveillance.manifest.model_baselines import FeatureBaseline
+from surveillance.manifest.model_distribution import Reference
+from surveillance.manifest.model_monitors import PER_LABEL, Monitor
+
+ALL_FEATURES = "*"
+
+
+def features_are_known(view: LintView) -> Iterator[Problem]:
+    """Features that metrics name have a baseline; `score` and `output_class` are known where a distribution is read."""
+    features = [feature.name for feature in view.manifest.baselines.features]
+    for path, monitor in view.monitors:
+        metric = monitor.metric
+        if not isinstance(metric, (Drift, FeatureShare, VarianceRatio, NormalChart)) or metric.feature is None:
+            continue
+        known = features if isinstance(metric, FeatureShare) else [*features, "score", "output_class"]
+        if metric.feature == ALL_FEATURES:
+            if not features:
+                yield Problem(f"{path}.metric.feature", "there are no baseline features: * watches nothing", "warning")
+        elif metric.feature not in known:
+            # A share of missing values against a plain limit can be counted without any baseline.
+            alone = metric.type == "missing_rate" and not _states(monitor, "ratio_to_baseline")
+            found = dangling(f"{path}.metric.feature", "baseline feature", metric.feature, known)
+            yield Problem(found.path, found.message, "warning" if alone else "error")
+
+
+def references_are_there(view: LintView) -> Iterator[Problem]:
+    """What a metric is compared with is in the manifest."""
+    for path, monitor in view.monitors:
+        yield from (Problem(f"{path}.metric", f"reference missing: {what}") for what in _missing_references(view, monitor))
+        yield from _unsized_references(view, path, monitor)
+
+
+def digests_are_declared(view: LintView) -> Iterator[Problem]:
+    """Digest fields that are compared have a digest to be compared with."""
+    declared = view.manifest.release.identities.digests
+    for path, monitor in view.monitors:
+        if not isinstance(monitor.metric, DigestMismatch):
+            continue
+        if not monitor.metric.compared:
+            yield Problem(f"{path}.metric", "names no field to compare")
+        for field in monitor.metric.compared:
+            if field not in declared:
+                yield Problem(f"{path}.metric", f'release.identities has no digest for "{field}": it can never differ', "warning")
+
+
+def windows_suit_metrics(view: LintView) -> Iterator[Problem]:
+    """`per_label` is for CUSUMs of labels; a chart of window means needs windows."""
+    for path, monitor in view.monitors:
+        is_cusum = isinstance(monitor.metric, BernoulliCusum)
+        if monitor.window == PER_LABEL and not is_cusum:
+            yield Problem(f"{path}.window", f"per_label is for bernoulli_cusum, not for {monitor.metric.type}")
+        if is_cusum and monitor.window != PER_LABEL:
+            yield Problem(f"{path}.window", "a bernoulli_cusum folds labels one by one: expected per_label", "warning")
+        if isinstance(monitor.metric, NormalChart) and monitor.is_cumulative:
+            yield Problem(f"{path}.window", f"{monitor.metric.type} charts one point per window: expected a window id")
+
+
+def dispersion_is_stated(view: LintView) -> Iterator[Problem]:
+    """Counts of labels and of uses vary more than Poisson counts do; dispersion 1 is a claim that they do not."""
+    baselines = view.manifest.baselines
+    for path, monitor in view.monitors:
+        metric = monitor.metric
+        if (
+            isinstance(metric, LabelArrivals)
+            and baselines.label_latency is not None
+            and baselines.label_latency.dispersion is None
+        ):
+            yield Problem(
+                f"{path}.metric", "baselines.label_latency.dispersion is not set: 1 is assumed, which alarms too often", "warning"
+            )
+        volume = baselines.operational.expected_volume
+        if isinstance(metric, Volume) and metric.dispersion is None and volume is not None and volume.dispersion is None:
+            what = "baselines.operational.expected_volume.dispersion"
+            yield Problem(f"{path}.metric", f"{what} is not set: 1 is assumed, which alarms too often", "warning")
+
+
+def labels_are_understood(view: LintView) -> Iterator[Problem]:
+    """Metrics that mix flagged and unflagged cases know how often unflagged ones are verified; `require_mature` knows when."""
+    latency = view.manifest.baselines.label_latency
+    expected = latency.verification.unflagged if latency is not None else None
+    maturity = latency.maturity if latency is not None else None
+    can_mature = maturity is not None and (maturity.coverage_min is not None or maturity.or_age_ms is not None)
+    for path, monitor in view.monitors:
+        metric = monitor.metric
+        if not isinstance(metric, Labelled):
+            continue
+        mixes = not (isinstance(metric, (ProportionVsFloor, SubgroupGap)) and metric.event == "ppv")
+        if mixes and expected is None:
+            message = "baselines.label_latency.verification.unflagged is not set: verification bias cannot be judged against it"
+            yield Problem(f"{path}.metric", message, "warning")
+        if metric.require_mature and not can_mature:
+            yield Problem(
+                f"{path}.metric.require_mature", "baselines.label_latency.maturity is not set: no window ever matures", "warning"
+            )
+
+
+def telemetry_carries_it(view: LintView) -> Iterator[Problem]:
+    """Where `telemetry.schemas` lists schemas, those that a metric needs are among them."""
+    schemas = {schema.partition("/")[0] for schema in view.manifest.surveillance.telemetry.schemas}
+    for path, monitor in view.monitors:
+        needed = monitor.metric.event_kind
+        if schemas and needed not in schemas:
+            yield Problem(
+                f"{path}.metric", f"needs {needed} events, which surveillance.telemetry.schemas does not list", "warning"
+            )
+
+
+def _states(monitor: Monitor, key: str) -> bool:
+    return any(key in limit.conditions for limit in monitor.limits.by_level.values())
+
+
+def _features(view: LintView, name: str) -> list[FeatureBaseline]:
+    features = view.manifest.baselines.features
+    return [feature for feature in features if name in (ALL_FEATURES, feature.name)]
+
+
+def _missing_references(view: LintView, monitor: Monitor) -> Iterator[str]:
+    baselines, metric = view.manifest.baselines, monitor.metric
+    match metric:
+        case Drift():
+            yield from _distributions(view, metric)
+        case FeatureShare():
+            yield from _shares(view, monitor, metric)
+        case NormalChart():
+            yield from _chart(view, metric)
+        case Saturation():
+            saturation = baselines.score.saturation_share if baselines.score is not None else None
+            sides = ("low", "high") if metric.side == "both" else (metric.side,)
+            if _states(monitor, "ratio_to_baseline") and (
+                saturation is None or any(getattr(saturation, one) is None for one in sides)
+            ):
+                yield "baselines.score.saturation_share." + " and ".join(sides)
+        case VarianceRatio():
+            reference = baselines.reference(metric.feature)
+            if _states(monitor, "p") and reference is not None and reference.sd is None:
+                yield f'sd of "{metric.feature}"'
+            elif _states(monitor, "p") and reference is None and metric.feature == "score":
+                yield "baselines.score.sd"
+        case RateRatio():
+            if not any(baselines.operational.figure(key) for key in metric.baseline_keys):
+                yield "baselines.operational." + " or ".join(metric.baseline_keys)
+        case Volume():
+            if baselines.operational.expected_volume is None:
+                yield "baselines.operational.expected_volume"
+        case LabelArrivals():
+            latency = baselines.label_latency
+            if latency is None or latency.p50_h is None or latency.p95_h is None or latency.expected_coverage is None:
+                yield "baselines.label_latency with p50_h, p95_h and expected_coverage"
+        case SubgroupGap():
+            if metric.to == "baseline" and baselines.metric(metric.event) is None:
+                yield f'baselines.metrics "{metric.event}"'
+        case OutOfDistribution():
+            if metric.threshold is None and view.manifest.operating_point.abstain.ood_above is None:
+                yield "threshold, or operating_point.abstain.ood_above"
+        case Prevalence() if _states(monitor, "p") and baselines.prevalence is None:
+            yield "baselines.prevalence"
+        case InputQuality() if _states(monitor, "p") and baselines.operational.figure("input_quality_mean") is None:
+            yield "baselines.operational.input_quality_mean"
+
+
+def _references(view: LintView, metric: Drift) -> list[tuple[str, Reference | None]]:
+    named: list[tuple[str, Reference | None]] = [(one.name, one) for one in _features(view, metric.feature)]
+    if metric.feature in ("score", "output_class") and not named:
+        named = [(metric.feature, view.manifest.baselines.reference(metric.feature))]
+    return named
+
+
+def _distributions(view: LintView, metric: Drift) -> Iterator[str]:
+    for name, reference in _references(view, metric):
+        if reference is None or reference.distribution is None:
+            yield f'distribution of "{name}" (bins.edges with probs, or probs by category)'
+
+
+def _shares(view: LintView, monitor: Monitor, metric: FeatureShare) -> Iterator[str]:
+    attribute = {"missing_rate": "missing", "absent_rate": "absent", "out_of_range_rate": "out_of_range"}[metric.type]
+    for feature in _features(view, metric.feature):
+        if metric.type == "out_of_range_rate" and feature.range is None and metric.feature != ALL_FEATURES:
+            yield f'range of "{feature.name}"'
+        if _states(monitor, "ratio_to_baseline") and getattr(feature, attribute) is None:
+            yield f'share "{attribute}" of "{feature.name}"'
+
+
+def _chart(view: LintView, metric: NormalChart) -> Iterator[str]:
+    if metric.of == "rate":
+        if metric.numerator is None or metric.denominator is None:
+            yield "numerator and denominator of the rate"
+        if metric.mean is None:
+            yield "mean of the rate"
+        return
+    if metric.of == "feature_mean" and metric.feature is None:
+        yield "feature"
+        return
+    reference: Reference | None = view.manifest.baselines.score
+    if metric.of == "feature_mean":
+        reference = view.manifest.baselines.reference(metric.feature or "")
+    for name in ("mean", "sd"):
+        if getattr(metric, name) is None and (reference is None or getattr(reference, name) is None):
+            yield f'{name} of "{metric.feature or "score"}"'
+
+
+def _unsized_references(view: LintView, path: str, monitor: Monitor) -> Iterator[Problem]:
+    """A reference without n gives `unknown_reference` for ever; a volume per site has no overall expectation to fall back on."""
+    metric, manifest = monitor.metric, view.manifest
+    if isinstance(metric, Drift) and manifest.baseline_n is None:
+        for feature in _features(view, metric.feature):
+            if feature.n is None:
+                message = (
+                    f'"{feature.name}" has no n and release.datasets.monitoring_baseline none either: always unknown_reference'
+                )
+                yield Problem(f"{path}.metric", message, "warning")
+    volume = manifest.baselines.operational.expected_volume
+    if isinstance(metric, Volume) and volume is not None and monitor.axes != ((("site",),) if volume.per == "site" else ()):
+        message = f"expected volumes are per {volume.per}: other scopes are always unknown_reference"
+        yield Problem(f"{path}.by", message, "warning")
+
+
+RULES = (
+    features_are_known,
+    references_are_there,
+    digests_are_declared,
+    windows_suit_metrics,
+    dispersion_is_stated,
+    labels_are_understood,
+    telemetry_carries_it,
+)

@@ -1,0 +1,207 @@
+"""The plan of a manifest: which statistics must be kept, how wide their panes are, and which series its monitors read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
+from surveillance.manifest.metrics_operation import DigestMismatch
+from surveillance.manifest.model_distribution import Distribution
+from surveillance.manifest.model_monitors import IMPLICIT_AXES, Monitor
+from surveillance.panes import statistics
+from surveillance.panes.statistics import Statistic
+
+BASE_PANE_MS = 300_000
+"""Widest base pane of contract/semantics.md."""
+
+DAY_AXIS = "@day"
+"""Axis of the label flow: UTC day of the inference, in days since the epoch. No manifest can declare the name."""
+
+_FAMILY = {
+    "saturation_share": statistics.SCORE,
+    "proportion_vs_floor": statistics.LABELS,
+    "observed_expected": statistics.LABELS,
+    "brier": statistics.LABELS,
+    "auroc": statistics.LABEL_SCORES,
+    "calibration_slope": statistics.LABEL_SCORES,
+    "poisson_rate_ratio": statistics.USE,
+    "rate": statistics.USE,
+    "heartbeat_gap": statistics.BEATS,
+    "duplicate_rate": statistics.EVENTS,
+    "label_arrivals_vs_expected": statistics.ARRIVALS,
+    "bernoulli_cusum": statistics.FLOW,
+}
+BUILT_TYPES = frozenset(_FAMILY) | {"psi", "missing_rate", "identity_mismatch", "mismatch_count"}
+"""Metric types that can be run; a manifest that names another is refused by name."""
+
+_BASE_PANED = frozenset({statistics.FLOW, statistics.ARRIVALS})
+DEVICE_AXES = ("device", "gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One monitor on one set of axes, and for `feature: "*"` on one feature: a series of windows for each group."""
+
+    monitor: Monitor
+    axes: tuple[str, ...]
+    feature: str | None
+    statistic: str
+
+    @property
+    def statistic_axes(self) -> tuple[str, ...]:
+        """Axes of the stored groups that the series reads."""
+        if self.statistic == statistics.BEATS:
+            return DEVICE_AXES
+        if self.statistic == statistics.FLOW:
+            return (DAY_AXIS, *self.axes)
+        return self.axes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What folding and evaluation need of a manifest, worked out once."""
+
+    manifest: Manifest
+    digest: str
+    base_pane_ms: int
+    series: tuple[Series, ...]
+    statistics: tuple[Statistic, ...]
+
+    def of_family(self, family: str) -> Iterator[Statistic]:
+        """Statistics whose id is of that family."""
+        return (statistic for statistic in self.statistics if statistic.family == family)
+
+    @property
+    def inference_axes(self) -> tuple[str, ...]:
+        """Axes by which inferences are grouped, sorted."""
+        apart = (statistics.EVENTS, statistics.BEATS, statistics.SPAN)
+        return _axes_of(statistic for statistic in self.statistics if statistic.family not in apart)
+
+    @property
+    def event_axes(self) -> tuple[str, ...]:
+        """Axes by which events of every kind are grouped, sorted."""
+        return _axes_of(self.of_family(statistics.EVENTS))
+
+
+def _axes_of(chosen: Iterator[Statistic]) -> tuple[str, ...]:
+    return tuple(sorted({axis for statistic in chosen for axes in statistic.axis_sets for axis in axes} - {DAY_AXIS}))
+
+
+def plan_of(manifest: Manifest, digest: str) -> Plan:
+    """The plan of a manifest whose metric types are all built."""
+    base = base_pane_ms(manifest)
+    series = tuple(_series(manifest))
+    wanted: dict[str, list[Series]] = {}
+    for one in series:
+        wanted.setdefault(one.statistic, []).append(one)
+    chosen = [_statistic(manifest, name, readers, base) for name, readers in sorted(wanted.items())]
+    if statistics.BEATS not in wanted:
+        # A device's heartbeat series ends when its newest event counts under another manifest, so every manifest keeps them.
+        chosen.append(_beats(manifest))
+    chosen.append(Statistic(statistics.SPAN, 1, base, ((),)))
+    return Plan(manifest, digest, base, series, tuple(chosen))
+
+
+def base_pane_ms(manifest: Manifest) -> int:
+    """Width of the base pane: the largest that divides every window and slide, at most five minutes."""
+    widths = [width for window in manifest.surveillance.windows for width in (window.size_ms, window.slide_ms)]
+    common = math.gcd(*widths) if widths else BASE_PANE_MS
+    return common // next(parts for parts in range(1, common + 1) if common % parts == 0 and common // parts <= BASE_PANE_MS)
+
+
+def feature_distribution(manifest: Manifest, feature: str) -> Distribution | None:
+    """The overall reference distribution whose bins a feature, the score or the output class is counted in."""
+    reference = manifest.baselines.reference(feature)
+    return reference.distribution if reference is not None else None
+
+
+def _series(manifest: Manifest) -> Iterator[Series]:
+    for monitor in manifest.surveillance.monitors:
+        metric = monitor.metric
+        axis_sets = [tuple(sorted(axes)) for axes in monitor.axes] or [()]
+        if isinstance(metric, Drift | FeatureShare):
+            several = metric.feature == "*"
+            names = [feature.name for feature in manifest.baselines.features] if several else [metric.feature]
+            for name in names:
+                yield from (Series(monitor, axes, name if several else None, _feature_statistic(manifest, name)) for axes in axis_sets)
+            continue
+        if isinstance(metric, DigestMismatch):
+            family = f"{statistics.IDENTITY}:{metric.type}:{','.join(sorted(set(metric.compared)))}"
+        elif isinstance(metric, Saturation) and metric.eps is not None:
+            family = f"{statistics.SCORE}:{metric.eps}"  # a width of its own, so a statistic of its own
+        else:
+            family = _FAMILY[metric.type]
+        yield from (Series(monitor, axes, None, family) for axes in axis_sets)
+
+
+def _feature_statistic(manifest: Manifest, name: str) -> str:
+    if manifest.baselines.feature(name) is not None:
+        return f"{statistics.FEATURE}:{name}"
+    return {"score": statistics.SCORE, "output_class": statistics.OUTPUT}.get(name, f"{statistics.FEATURE}:{name}")
+
+
+def _statistic(manifest: Manifest, name: str, readers: Sequence[Series], base: int) -> Statistic:
+    family = name.split(":", 1)[0]
+    if family == statistics.BEATS:
+        return _beats(manifest)
+    axis_sets = {one.statistic_axes for one in readers}
+    if family == statistics.FLOW:
+        axis_sets.add((DAY_AXIS,))  # maturity of a day is judged over all scopes
+    if any(one.axes for one in readers) and manifest.strata.below_min == "pool_to_parent":
+        axis_sets |= {parent for one in readers for parent in parents(one.axes)}
+    pane = base if family in _BASE_PANED else _pane_ms(manifest, readers, base)
+    return Statistic(name, _length(manifest, name), pane, tuple(sorted(axis_sets)))
+
+
+def parents(axes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Axis sets that a small scope is pooled to, nearest first: `a*b` to `a`, then to the whole."""
+    return tuple(axes[:size] for size in range(len(axes) - 1, -1, -1))
+
+
+def _pane_ms(manifest: Manifest, readers: Sequence[Series], base: int) -> int:
+    widths: list[int] = []
+    for one in readers:
+        window = manifest.surveillance.window(one.monitor.window) if one.monitor.window else None
+        widths += (window.size_ms, window.slide_ms) if window is not None else (base,)
+    return math.gcd(*widths)
+
+
+def _beats(manifest: Manifest) -> Statistic:
+    interval_ms = manifest.surveillance.telemetry.heartbeat_interval_ms
+    return Statistic(statistics.BEATS, statistics.BEATS_LENGTH, interval_ms * statistics.BEAT_SLOTS, (DEVICE_AXES,))
+
+
+def _length(manifest: Manifest, name: str) -> int:
+    family, _, subject = name.partition(":")
+    fixed = {
+        statistics.USE: len(statistics.Use),
+        statistics.LABELS: statistics.LABELS_LENGTH,
+        statistics.LABEL_SCORES: statistics.LABEL_SCORES_LENGTH,
+        statistics.FLOW: len(statistics.Flow),
+        statistics.ARRIVALS: len(statistics.Arrival),
+        statistics.IDENTITY: len(statistics.Identity),
+        statistics.EVENTS: len(statistics.Events),
+    }
+    if family in fixed:
+        return fixed[family]
+    counted = {statistics.SCORE: "score", statistics.OUTPUT: "output_class"}.get(family, subject)
+    tail = {statistics.SCORE: len(statistics.ScoreTail), statistics.FEATURE: len(statistics.FeatureTail)}.get(family, 0)
+    return bin_count(feature_distribution(manifest, counted)) + tail
+
+
+def bin_count(distribution: Distribution | None) -> int:
+    """Bins counted: those of the reference, plus `other` for categories where the reference names none; 0 without one."""
+    if distribution is None:
+        return 0
+    if distribution.levels is None:
+        return len(distribution.probs)
+    return len(distribution.levels) + ("other" not in distribution.levels)
+
+
+def axis_source(manifest: Manifest, axis_id: str) -> str:
+    """Dotted path of the telemetry field of an axis, declared or implicit."""
+    declared = next((axis for axis in manifest.strata.axes if axis.id == axis_id), None)
+    return declared.source if declared is not None else IMPLICIT_AXES[axis_id]

@@ -1,0 +1,21 @@
+"""From an address to an open store."""
+
+from __future__ import annotations
+
+from surveillance.store.dsn import MemoryTarget, parse_dsn
+from surveillance.store.memory import MemoryStore
+from surveillance.store.protocol import Store
+
+
+def open_store(dsn: str) -> Store:
+    """Open `memory`, `chdb:///dir`, `clickhouse://...` or `clickhouses://...`, creating or upgrading its tables.
+
+    Raises InvalidInput for an address that is wrong, StoreUnavailable for one that does not answer; no password in either.
+    """
+    target = parse_dsn(dsn)
+    if isinstance(target, MemoryTarget):
+        return MemoryStore()
+    # Imported here: the memory twin must not wait for, or need, the ClickHouse driver.
+    from surveillance.store.clickhouse import ClickHouseStore
+
+    return ClickHouseStore(target)

@@ -1,0 +1,127 @@
+"""Intervals and small tests, each as its textbook writes it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special, stats
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+
+def wilson(k: float, n: float, level: float) -> Interval:
+    """Wilson score interval of k in n."""
+    z = float(stats.norm.ppf((1 + level) / 2))
+    share, z2 = k / n, z * z
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def clopper_pearson(k: float, n: float, level: float) -> Interval:
+    """Exact binomial interval; k and n may be real (beta quantiles)."""
+    tail = (1 - level) / 2
+    lower = 0.0 if k <= 0 else float(stats.beta.ppf(tail, k, n - k + 1))
+    upper = 1.0 if k >= n else float(stats.beta.ppf(1 - tail, k + 1, n - k))
+    return lower, upper
+
+
+def confidence_sequence(k: float, n: float, level: float) -> Interval:
+    """Shares p whose beta(1/2,1/2)-binomial mixture likelihood ratio stays below 1 / (1 - level)."""
+    bound = math.log(1 / (1 - level))
+    mixture = float(special.betaln(k + 0.5, n - k + 0.5) - special.betaln(0.5, 0.5))
+
+    def excess(p: float) -> float:
+        return mixture - float(special.xlogy(k, p) + special.xlog1py(n - k, -p)) - bound
+
+    mode, tiny = k / n, 1e-12
+    lower = 0.0 if k == 0 else float(optimize.brentq(excess, tiny, max(mode, 2 * tiny) if k < n else 1 - tiny, xtol=1e-13))
+    upper = 1.0 if k == n else float(optimize.brentq(excess, mode if k > 0 else tiny, 1 - tiny, xtol=1e-13))
+    return lower, upper
+
+
+def poisson_exact(k: float, level: float) -> Interval:
+    """Exact interval of a Poisson mean from a count."""
+    tail = (1 - level) / 2
+    lower = 0.0 if k <= 0 else float(stats.chi2.ppf(tail, 2 * k)) / 2
+    return lower, float(stats.chi2.ppf(1 - tail, 2 * k + 2)) / 2
+
+
+def mean_normal(values: Floats, level: float) -> Interval:
+    """Mean with the normal interval of its standard error."""
+    half = float(stats.norm.ppf((1 + level) / 2)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
+def auroc_delong(scores: Floats, labels: Floats, level: float) -> tuple[float, Interval] | None:
+    """Mann-Whitney area with ties at 1/2 and DeLong's interval on the logit scale; None where its variance is not defined."""
+    positives, negatives = scores[labels == 1], scores[labels == 0]
+    wins = (positives[:, None] > negatives[None, :]) + 0.5 * (positives[:, None] == negatives[None, :])
+    area = float(wins.mean())
+    if len(positives) < 2 or len(negatives) < 2 or area in (0.0, 1.0):
+        return None
+    variance = float(np.var(wins.mean(axis=1), ddof=1) / len(positives) + np.var(wins.mean(axis=0), ddof=1) / len(negatives))
+    half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(variance) / (area * (1 - area))
+    centre = float(special.logit(area))
+    return area, (float(special.expit(centre - half)), float(special.expit(centre + half)))
+
+
+def cox_slope(scores: Floats, labels: Floats, level: float) -> tuple[float, Interval] | str:
+    """Slope of labels on logit(score) with intercept, maximum likelihood and Wald; a reason where there is none."""
+    x = special.logit(np.clip(scores, 1e-6, 1 - 1e-6))
+    if np.ptp(x) == 0:
+        return "degenerate_outcomes"
+    ones, zeros = x[labels == 1], x[labels == 0]
+    if ones.min() >= zeros.max() or zeros.min() >= ones.max():
+        return "separation"
+    design = np.column_stack([np.ones_like(x), x])
+    beta, information = np.zeros(2), np.eye(2)
+    for _ in range(100):
+        fitted = special.expit(design @ beta)
+        information = design.T @ (design * (fitted * (1 - fitted))[:, None])
+        step = np.linalg.solve(information, design.T @ (labels - fitted))
+        beta = beta + step * min(1.0, 5.0 / float(np.abs(step).max() + 1e-300))
+        if float(np.abs(step).max()) < 1e-12:
+            break
+    half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(float(np.linalg.inv(information)[1, 1]))
+    return float(beta[1]), (float(beta[1]) - half, float(beta[1]) + half)
+
+
+def psi(counts: Floats, probs: Floats, m: float) -> tuple[float, float]:
+    """Population stability index with Jeffreys smoothing on both sides, and its null-scaled p."""
+    bins, n = len(counts), float(counts.sum())
+    field = (counts + 0.5) / (n + bins / 2)
+    reference = (probs * m + 0.5) / (m + bins / 2)
+    distance = float(np.sum((field - reference) * np.log(field / reference)))
+    return distance, float(stats.chi2.sf(distance * n * m / (n + m), bins - 1))
+
+
+def count_p(count: int, expected: float, dispersion: float) -> float:
+    """Two-sided (doubled) mid-p of a count under a negative binomial with variance / mean = dispersion."""
+    law: Any = stats.poisson(expected) if dispersion <= 1 else stats.nbinom(expected / (dispersion - 1), 1 / dispersion)
+    half = 0.5 * float(law.pmf(count))
+    return min(1.0, 2 * min(float(law.cdf(count)) - half, float(law.sf(count)) + half))
+
+
+def benjamini_hochberg(p_values: list[float]) -> list[float]:
+    """Adjusted p values in the given order."""
+    count = len(p_values)
+    order = sorted(range(count), key=lambda i: p_values[i])
+    adjusted, running = [0.0] * count, 1.0
+    for rank in range(count, 0, -1):
+        running = min(running, p_values[order[rank - 1]] * count / rank)
+        adjusted[order[rank - 1]] = running
+    return adjusted
+
+
+def latency_share(age_h: float, p50: float, p95: float, p99: float) -> float:
+    """Share of labels that arrived by an age: normal quantile linear in log age through the three points, ends extended."""
+    if age_h <= 0:
+        return 0.0
+    points = [(math.log(age), float(stats.norm.ppf(q))) for age, q in ((p50, 0.5), (p95, 0.95), (p99, 0.99))]
+    (x0, z0), (x1, z1) = points[:2] if math.log(age_h) < points[1][0] else points[1:]
+    return float(stats.norm.cdf(z0 + (math.log(age_h) - x0) * (z1 - z0) / (x1 - x0)))

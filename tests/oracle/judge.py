@@ -1,0 +1,239 @@
+"""Judges windows: one evaluation of one monitor at one window end, over all of its scopes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from . import measures
+from .intervals import benjamini_hochberg, count_p, latency_share
+from .ledger import Event, Ledger
+from .limits import Facts, level_verdicts, overall
+from .measures import Measure, Question
+from .policy import Document, Policy, Scope, Window
+from .times import DAY_MS
+
+LONGEST_EXTENSION_MS = 28 * DAY_MS
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict of one scope at one window end; `start_ms` lies earlier than the window's own start where it was extended."""
+
+    scope: Scope
+    start_ms: int
+    end_ms: int
+    verdict: str
+    levels: dict[str, str]
+    measure: Measure
+    extended: bool = False
+    pooled_to: Scope | None = None
+
+    @property
+    def conclusive(self) -> bool:
+        return self.verdict != "inconclusive"
+
+
+@dataclass(frozen=True)
+class _Series:
+    """`by` entry and feature of a scope: what its parent is made of."""
+
+    by: str
+    feature: str | None
+
+    def scope(self, policy: Policy, event: Event) -> Scope:
+        return self.named(policy.scope(event.document, self.by))
+
+    def named(self, scope: Scope) -> Scope:
+        return scope | {("feature", self.feature)} if self.feature else scope
+
+    def parents(self) -> list[_Series]:
+        axes = self.by.split("*") if self.by else []
+        return [_Series("*".join(axes[:count]), self.feature) for count in range(len(axes) - 1, -1, -1)]
+
+
+def series(policy: Policy, monitor: Document) -> list[_Series]:
+    """Every (by entry, feature) of the monitor; `feature: "*"` is one for each baseline feature."""
+    features: list[str | None] = [None]
+    if monitor["metric"].get("feature") == "*":
+        features = [entry["name"] for entry in policy.baselines.get("features", [])]
+    return [_Series(by, feature) for by in monitor.get("by") or [""] for feature in features]
+
+
+def rows_of(ledger: Ledger, policy: Policy, monitor: Document) -> list[Event]:
+    """Field-use inferences of the policy; for duplicate_rate every field-use event that was not quarantined."""
+    own = [event for event in ledger.events if event.policy is policy and event.field_use]
+    if monitor["metric"]["type"] == "duplicate_rate":
+        return own
+    return [event for event in own if event.kind == "pms.inference" and event.standing == "counted"]
+
+
+def first_event_ms(ledger: Ledger, policy: Policy) -> int | None:
+    """Smallest event_time among the policy's counted events."""
+    return min((e.event_ms for e in ledger.events if e.policy is policy and e.standing == "counted"), default=None)
+
+
+def ends(ledger: Ledger, policy: Policy, monitor: Document) -> range:
+    """Every window end that is closed and judged under the policy, ascending."""
+    first, watermark = first_event_ms(ledger, policy), ledger.watermark_ms
+    if monitor["metric"]["type"] == "duplicate_rate":
+        first = min((row.event_ms for row in rows_of(ledger, policy, monitor)), default=first)
+    if first is None or watermark is None:
+        return range(0)
+    slide = policy.window(monitor).slide
+    last = min(watermark, ledger.registry.last_end_ms(policy, monitor))
+    return range((first // slide + 1) * slide, int(last) // slide * slide + 1, slide)
+
+
+def judge_end(ledger: Ledger, policy: Policy, monitor: Document, end_ms: int) -> dict[Scope, Judgement]:
+    """All scopes seen before the end, judged as one family."""
+    rows = rows_of(ledger, policy, monitor)
+    measured: dict[Scope, tuple[Measure, Facts, int, Scope | None]] = {}
+    for one in series(policy, monitor):
+        for scope in _scopes(ledger, policy, one, rows, end_ms):
+            measured[scope] = _measured(ledger, policy, monitor, one, scope, rows, end_ms)
+    _adjust(policy, measured)
+    window, judged = policy.window(monitor), {}
+    for scope, (number, facts, start_ms, pooled_to) in measured.items():
+        levels = level_verdicts(monitor["limits"], number, facts)
+        extended = not window.cumulative and start_ms < end_ms - window.size
+        judged[scope] = Judgement(scope, start_ms, end_ms, overall(levels), levels, number, extended, pooled_to)
+    return judged
+
+
+def _scopes(ledger: Ledger, policy: Policy, one: _Series, rows: list[Event], end_ms: int) -> Iterator[Scope]:
+    if not one.by:
+        first = min((row.event_ms for row in rows), default=math.inf)
+        if min(first, first_event_ms(ledger, policy) or math.inf) < end_ms:
+            yield one.named(frozenset())
+        return
+    yield from sorted({one.scope(policy, row) for row in rows if row.event_ms < end_ms}, key=sorted)
+
+
+def _adjust(policy: Policy, measured: dict[Scope, tuple[Measure, Facts, int, Scope | None]]) -> None:
+    if (policy.strata.get("multiplicity") or {}).get("method") != "benjamini_hochberg":
+        return
+    family = [scope for scope in measured if measured[scope][0].p is not None]
+    adjusted = benjamini_hochberg([float(measured[scope][0].p or 0.0) for scope in family])
+    for scope, p in zip(family, adjusted, strict=True):
+        number, *rest = measured[scope]
+        measured[scope] = (replace(number, p=p), rest[0], rest[1], rest[2])  # type: ignore[assignment]
+
+
+def _measured(
+    ledger: Ledger, policy: Policy, monitor: Document, one: _Series, scope: Scope, rows: list[Event], end_ms: int
+) -> tuple[Measure, Facts, int, Scope | None]:
+    window = policy.window(monitor)
+    start_ms = _start(ledger, policy, window, end_ms)
+    own = [row for row in rows if one.scope(policy, row) == scope]
+    if monitor["metric"]["type"] == "label_arrivals_vs_expected":
+        return *_arrivals(ledger, policy, monitor, scope, own, start_ms, end_ms), start_ms, None
+    question = _question(ledger, policy, monitor, scope, own, start_ms, end_ms)
+    needed = policy.needed(monitor, measures.governed_by(monitor["metric"]))
+    if measures.size(question) >= needed:
+        return measures.measure(question), Facts(), start_ms, None
+    below = policy.strata.get("below_min")
+    if below == "accumulate" and not window.cumulative:
+        for earlier_ms in range(start_ms - window.size, end_ms - LONGEST_EXTENSION_MS - 1, -window.size):
+            wider = _question(ledger, policy, monitor, scope, own, earlier_ms, end_ms)
+            if measures.size(wider) >= needed:
+                return measures.measure(wider), Facts(), earlier_ms, None
+    if below == "pool_to_parent":
+        for parent in one.parents():
+            wanted = parent.named(frozenset((axis, level) for axis, level in scope if axis in parent.by.split("*")))
+            pool = [row for row in rows if parent.scope(policy, row) == wanted]
+            pooled = _question(ledger, policy, monitor, wanted, pool, start_ms, end_ms)
+            if measures.size(pooled) >= needed:
+                return measures.measure(pooled), Facts(), start_ms, wanted
+    short = Measure(measures.size(question), reason="below_minimum_n", needed=needed)
+    return short, Facts(), start_ms, None
+
+
+def _start(ledger: Ledger, policy: Policy, window: Window, end_ms: int) -> int:
+    if not window.cumulative:
+        return end_ms - window.size
+    first = first_event_ms(ledger, policy)
+    return (end_ms if first is None else first) // policy.base_pane_ms * policy.base_pane_ms
+
+
+def _question(
+    ledger: Ledger, policy: Policy, monitor: Document, scope: Scope, rows: list[Event], start_ms: int, end_ms: int
+) -> Question:
+    window = policy.window(monitor)
+    inside = [row for row in rows if (window.cumulative or start_ms <= row.event_ms) and row.event_ms < end_ms]
+    return Question(policy, monitor, scope, window, end_ms, ledger.watermark_ms or 0, inside)
+
+
+def _arrivals(
+    ledger: Ledger, policy: Policy, monitor: Document, scope: Scope, rows: list[Event], start_ms: int, end_ms: int
+) -> tuple[Measure, Facts]:
+    latency = policy.latency
+    if any(key not in latency for key in ("p50_h", "p95_h", "p99_h", "expected_coverage")):
+        return Measure(0, reason="unknown_reference"), Facts()
+    curve = (latency["p50_h"], latency["p95_h"], latency["p99_h"])
+    expected = latency["expected_coverage"] * math.fsum(
+        latency_share((end_ms - row.event_ms) / HOUR_MS, *curve) - latency_share((start_ms - row.event_ms) / HOUR_MS, *curve)
+        for row in rows
+        if row.event_ms < end_ms
+    )
+    arrived = sum(row.label_arrival_ms is not None and start_ms <= row.label_arrival_ms < end_ms for row in rows)
+    if expected <= 0:
+        return Measure(arrived, reason="no_exposure"), Facts()
+    p = count_p(arrived, expected, latency.get("dispersion", 1))
+    facts = Facts(coverage_mature=_mature_coverage(ledger, policy, monitor, scope, rows, end_ms))
+    return Measure(arrived, arrived / expected, None, None, "negative_binomial", p), facts
+
+
+def _mature_coverage(
+    ledger: Ledger, policy: Policy, monitor: Document, scope: Scope, rows: list[Event], end_ms: int
+) -> float | None:
+    """Labelled over inferences of the newest mature window that has inferences."""
+    window = policy.window(monitor)
+    if not rows:
+        return None
+    first = min(row.event_ms for row in rows)
+    for end in range(end_ms, first, -window.slide):
+        question = _question(ledger, policy, monitor, scope, rows, _start(ledger, policy, window, end), end)
+        if question.rows and measures.mature(question):
+            return len(question.labelled) / len(question.rows)
+    return None
+
+
+class Judge:
+    """Remembers evaluations whose data did not change since, so that judging again after each record stays affordable."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._known: dict[tuple[int, str, int], tuple[object, dict[Scope, Judgement]]] = {}
+        self._timelines: dict[int, tuple[int, np.ndarray, np.ndarray]] = {}
+
+    def at(self, policy: Policy, monitor: Document, end_ms: int) -> dict[Scope, Judgement]:
+        key = (policy.index, monitor["id"], end_ms)
+        state = self._state(policy, monitor, end_ms)
+        if key not in self._known or self._known[key][0] != state:
+            self._known[key] = (state, judge_end(self.ledger, policy, monitor, end_ms))
+        return self._known[key][1]
+
+    def _state(self, policy: Policy, monitor: Document, end_ms: int) -> object:
+        """Differs whenever anything that the evaluation reads may differ."""
+        if monitor["metric"]["type"] == "label_arrivals_vs_expected":
+            return self.ledger.touches, self.ledger.watermark_ms
+        window, (times, touched) = policy.window(monitor), self._timeline(policy)
+        reach = max(window.size, LONGEST_EXTENSION_MS if policy.strata.get("below_min") == "accumulate" else 0)
+        before = int(np.searchsorted(times, end_ms))
+        first = 0 if window.cumulative else int(np.searchsorted(times, end_ms - reach))
+        aged = policy.or_age_ms is not None and (self.ledger.watermark_ms or 0) >= end_ms + policy.or_age_ms
+        return before, int(touched[first:before].max(initial=0)), aged
+
+    def _timeline(self, policy: Policy) -> tuple[np.ndarray, np.ndarray]:
+        """Event times of the policy, sorted, and the touch number of each event."""
+        if self._timelines.get(policy.index, (0,))[0] != self.ledger.touches:
+            own = sorted((e.event_ms, e.touched) for e in self.ledger.events if e.policy is policy)
+            times, touched = np.array(own, np.int64).reshape(-1, 2).T
+            self._timelines[policy.index] = (self.ledger.touches, times, touched)
+        _, times, touched = self._timelines[policy.index]
+        return times, touched

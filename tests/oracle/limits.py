@@ -1,0 +1,89 @@
+"""From a number to the verdict of each level: breached, met or inconclusive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .measures import Measure
+from .policy import LEVELS, Document
+
+NO_CONDITION = ("sustained", "persistence")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a condition may ask beside the number: coverage of the newest mature window, missed beats of every gateway."""
+
+    coverage_mature: float | None = None
+    gateway_gaps: tuple[int, ...] = ()
+
+
+def level_verdicts(limits: Document, measure: Measure, facts: Facts) -> dict[str, str]:
+    """Verdict of every configured level."""
+    configured = [level for level in LEVELS if limits.get(level) is not None]
+    if not measure.conclusive:
+        return dict.fromkeys(configured, "inconclusive")
+    return {level: _level(limits[level], measure, facts) for level in configured}
+
+
+def overall(levels: Mapping[str, str]) -> str:
+    """Breached when any level is, met when all are, else inconclusive."""
+    if "breached" in levels.values():
+        return "breached"
+    return "met" if set(levels.values()) == {"met"} else "inconclusive"
+
+
+def _level(conditions: Document, measure: Measure, facts: Facts) -> str:
+    verdicts = {_condition(key, conditions, measure, facts) for key in conditions if key not in NO_CONDITION}
+    if verdicts == {"breached"}:
+        return "breached"
+    return "met" if "met" in verdicts else "inconclusive"
+
+
+def _gateways(conditions: Document, facts: Facts) -> str:
+    return _holds(sum(gap >= conditions["missed"] for gap in facts.gateway_gaps) >= conditions["gateways"])
+
+
+def _condition(key: str, conditions: Document, measure: Measure, facts: Facts) -> str:
+    if key == "gateways":
+        return _gateways(conditions, facts)
+    bound = conditions[key]
+    if key in ("p", "coverage_mature_below"):
+        found = measure.p if key == "p" else facts.coverage_mature
+        return "inconclusive" if found is None else _holds(found < bound)
+    value = measure.value
+    assert value is not None
+    if key in ("ge", "h", "missed", "effect_min"):
+        return _holds(value >= bound)
+    if key == "above":
+        return _holds(value > bound)
+    if key == "below":
+        return _holds(value < bound)
+    return _interval(key, bound, measure)
+
+
+def _holds(condition: bool) -> str:
+    return "breached" if condition else "met"
+
+
+def _interval(key: str, bound: float | list[float], measure: Measure) -> str:
+    lower, upper = measure.lower, measure.upper
+    assert lower is not None
+    assert upper is not None
+    if key == "outside":
+        low, high = bound  # type: ignore[misc]
+        return _three(upper < low or lower > high, low <= lower and upper <= high)
+    assert not isinstance(bound, list)
+    if key == "ci_upper_below":
+        return _three(upper < bound, lower >= bound)
+    if key == "ratio_to_baseline":
+        baseline = measure.thresholds.get(key)
+        if baseline is None:
+            return "inconclusive"
+        bound = bound * baseline
+    return _three(lower > bound, upper <= bound)
+
+
+def _three(breached: bool, met: bool) -> str:
+    return "breached" if breached else "met" if met else "inconclusive"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import optimize, special, stats
+
+from detectors.estimate import Insufficient, Reason
+from detectors.intervals import beta_binomial_confidence_sequence, clopper_pearson, poisson_exact, wilson
+from detectors.proportion import proportion
+
+COUNTS = [(0, 1), (1, 1), (0, 50), (50, 50), (2, 10), (17, 40), (999, 1000), (3, 100_000)]
+
+
+@pytest.mark.parametrize(("interval", "name"), [(wilson, "wilson"), (clopper_pearson, "exact")])
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.999])
+def test_fixed_look_intervals_are_those_of_scipy(interval, name, level):
+    k, n = np.array(COUNTS).T
+    lower, upper = interval(k, n, level)
+    for i, (events, trials) in enumerate(COUNTS):
+        want = stats.binomtest(events, trials).proportion_ci(level, method=name)
+        assert (lower[i], upper[i]) == pytest.approx((want.low, want.high), abs=1e-10)
+
+
+def test_garwood_bounds_are_chi_square_quantiles():
+    k = np.array([0, 1, 10, 1000, 10**7])
+    lower, upper = poisson_exact(k, 0.9)
+    assert lower == pytest.approx(np.nan_to_num(stats.chi2.ppf(0.05, 2 * k) / 2), rel=1e-9)
+    assert upper == pytest.approx(stats.chi2.ppf(0.95, 2 * k + 2) / 2, rel=1e-9)
+
+
+def mixture_log(p, k, n):
+    """Log of the beta(1/2, 1/2)-mixture likelihood over the likelihood at p."""
+    return special.betaln(k + 0.5, n - k + 0.5) - np.log(np.pi) - special.xlogy(k, p) - special.xlog1py(n - k, -p)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.9999])
+def test_the_confidence_sequence_ends_where_the_mixture_martingale_reaches_one_over_alpha(level):
+    threshold = -np.log1p(-level)
+    for k, n in [*COUNTS, (500_000, 10**6), (1, 2)]:
+        lower, upper = (float(x[0]) for x in beta_binomial_confidence_sequence([k], [n], level))
+        for bound, inside in ((lower, 1e-300), (upper, 1 - 1e-16)):
+            if 0 < bound < 1:
+                assert mixture_log(bound, k, n) == pytest.approx(threshold, abs=1e-6), (k, n, bound)
+            else:
+                assert mixture_log(inside, k, n) <= threshold
+        assert lower < k / n or lower == 0.0
+        assert upper > k / n or upper == 1.0
+
+
+def test_the_confidence_sequence_agrees_with_a_root_finder():
+    lower, _ = beta_binomial_confidence_sequence([17], [40], 0.95)
+    want = optimize.brentq(lambda p: mixture_log(p, 17, 40) - np.log(20), 1e-9, 17 / 40)
+    assert float(lower[0]) == pytest.approx(want, abs=1e-9)
+
+
+def test_an_interval_watched_case_by_case_misses_often_and_the_confidence_sequence_does_not():
+    rng = np.random.default_rng(7)
+    p, streams, length = 0.3, 400, 1000
+    k = np.cumsum(rng.random((streams, length)) < p, axis=1)[:, 9:]
+    n = np.broadcast_to(np.arange(1, length + 1)[9:], k.shape)
+
+    def ever_missed(interval):
+        lower, upper = interval(k.ravel(), n.ravel(), 0.95)
+        return ((lower > p) | (upper < p)).reshape(k.shape).any(axis=1).mean()
+
+    assert ever_missed(wilson) > 0.25
+    assert ever_missed(beta_binomial_confidence_sequence) <= 0.05
+
+
+@pytest.mark.parametrize("interval", [wilson, clopper_pearson, beta_binomial_confidence_sequence])
+def test_no_data_excludes_nothing(interval):
+    lower, upper = interval([0], [0], 0.95)
+    assert (lower[0], upper[0]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -1.0, float("nan")])
+def test_a_level_that_is_none_is_an_error_of_the_caller(level):
+    with pytest.raises(ValueError, match="level"):
+        wilson([1], [2], level)
+
+
+@pytest.mark.parametrize("method", ["wilson", "clopper_pearson", "confidence_sequence"])
+def test_a_proportion_of_nothing_is_not_zero(method):
+    found = proportion([0, 3, 5, -1], [0, 4, 4, 4], method=method)
+    assert found[0] == Insufficient(Reason.NO_EXPOSURE)
+    assert found[1].value == 0.75
+    assert found[1].n == 4
+    assert found[1].method == method
+    assert [x.reason for x in found[2:]] == [Reason.DEGENERATE_OUTCOMES] * 2
