@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detectors.arrays import Bool, Float, as_float, silent
+from detectors.arrays import Bool, Float, silent
 from detectors.estimate import Outcome, Reason
 from detectors.intervals import normal_quantile
 from detectors.occupied import occupied, of_bins

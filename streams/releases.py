@@ -20,7 +20,10 @@ from surveillance.errors import InvalidManifest, LogMismatch
 
 logger = get_logger(__name__)
 OnManifest = Callable[[bytes, int], None]
-"""Called with a document as it stands in the log and its broker time, ms. May raise InvalidManifest: it is logged, counted, passed over."""
+"""Called with a document as it stands in the log and its broker time, ms.
+
+May raise InvalidManifest: it is logged, counted and passed over.
+"""
 
 POLL_MS = 500
 RETRY_S = 1.0

@@ -49,7 +49,9 @@ class _Line:
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-def run_replay(files: Sequence[str], manifests: Sequence[Path], *, store: str = "memory", until_ms: int | None = None) -> Iterator[Line]:
+def run_replay(
+    files: Sequence[str], manifests: Sequence[Path], *, store: str = "memory", until_ms: int | None = None
+) -> Iterator[Line]:
     """Incident and trigger lines as they come, then the last status of every monitor and scope, then the summary.
 
     Raises InvalidManifest, InvalidInput or StoreError.

@@ -46,7 +46,9 @@ class InvalidManifest(SurveillanceError):
 class InvalidEvent(SurveillanceError):
     """An event cannot be counted; `reason` is one of the closed set of contract reason codes."""
 
-    def __init__(self, reason: str, detail: str = "", *, topic: str = "", partition: int = 0, offset: int = 0, index: int = 0) -> None:
+    def __init__(
+        self, reason: str, detail: str = "", *, topic: str = "", partition: int = 0, offset: int = 0, index: int = 0
+    ) -> None:
         self.reason, self.detail = reason, detail
         self.topic, self.partition, self.offset, self.index = topic, partition, offset, index
         super().__init__(f"{topic}[{partition}]@{offset}#{index}: {reason}{': ' + detail if detail else ''}")

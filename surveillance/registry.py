@@ -85,7 +85,11 @@ class Registry:
 
     def superseded_ms(self, registration: Registration) -> int | None:
         """When a higher revision of the same manifest comes into force; None while there is none."""
-        later = [one.in_force_ms for one in self.all() if one.manifest_id == registration.manifest_id and one.revision > registration.revision]
+        later = [
+            one.in_force_ms
+            for one in self.all()
+            if one.manifest_id == registration.manifest_id and one.revision > registration.revision
+        ]
         return min(later, default=None)
 
     def out_of_orderness_ms(self, broker_ms: int) -> int:

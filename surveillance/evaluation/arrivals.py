@@ -14,7 +14,7 @@ from detectors.estimate import Insufficient, Outcome, Reason
 from detectors.label_arrivals import arrivals, expected_arrivals, latency_curve
 from surveillance.arrays import Int
 from surveillance.evaluation.judging import Judged, Moment, Subject
-from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.mirror import Table, merged
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import WindowedMonitor, scope_with_feature
 from surveillance.manifest.model_labels import LabelLatency
@@ -69,22 +69,38 @@ class ArrivalsMonitor(WindowedMonitor):
         latency = self.subject.plan.manifest.baselines.label_latency
         if not seen:
             if not series.axes:
-                yield Judged(series, (), start, Finding(Insufficient(Reason.NO_EXPOSURE)), (), {})
+                yield Judged(series, (), start, Finding(Insufficient(Reason.NO_EXPOSURE)), ())
             return
         before, inside = grid.column(grid.first_ms, end), grid.column(start, end)
         inferences = grid.counts[seen, before, Arrival.INFERENCES]
         observed = grid.counts[seen, inside, Arrival.ARRIVALS].sum(axis=1)
         middles = (grid.first_ms + (np.arange(inferences.shape[1]) + 0.5) * pane_ms) / HOUR_MS
         outcomes = self._outcomes(latency, inferences, middles, observed, start, end)
-        revision = table.revision(start, end, pane_ms)
         for at, code in enumerate(seen):
             coverage = self._mature_coverage(grid, code, end, latency)
             p = getattr(outcomes[at], "p", None)
             counts = (int(inferences[at].sum()), int(observed[at]), int(grid.counts[code, before, Arrival.LABELLED].sum()))
-            yield Judged(series, scope_with_feature(series, table.groups[code]), start, Finding(outcomes[at], p=p, coverage=coverage), counts, revision)
+            yield Judged(
+                series,
+                scope_with_feature(series, table.groups[code]),
+                start,
+                Finding(outcomes[at], p=p, coverage=coverage),
+                counts,
+            )
 
-    def _outcomes(self, latency: LabelLatency | None, inferences: Int, middles: np.ndarray, observed: Int, start: int, end: int) -> list[Outcome]:
-        if latency is None or latency.p50_h is None or latency.p95_h is None or latency.p99_h is None or latency.expected_coverage is None:
+    def revision(self, start: int, end: int) -> dict[int, int]:
+        return merged(self._table(one).largest_version for one in self.series)
+
+    def _outcomes(
+        self, latency: LabelLatency | None, inferences: Int, middles: np.ndarray, observed: Int, start: int, end: int
+    ) -> list[Outcome]:
+        if (
+            latency is None
+            or latency.p50_h is None
+            or latency.p95_h is None
+            or latency.p99_h is None
+            or latency.expected_coverage is None
+        ):
             return [Insufficient(Reason.UNKNOWN_REFERENCE)] * len(observed)
         expected = expected_arrivals(
             inferences,
@@ -106,7 +122,11 @@ class ArrivalsMonitor(WindowedMonitor):
             inferences = int(grid.counts[code, inside, Arrival.INFERENCES].sum())
             labelled = int(grid.counts[code, inside, Arrival.LABELLED].sum())
             old = latency.maturity.or_age_ms is not None and end >= window + latency.maturity.or_age_ms
-            covered = latency.maturity.coverage_min is not None and inferences > 0 and labelled >= latency.maturity.coverage_min * inferences
+            covered = (
+                latency.maturity.coverage_min is not None
+                and inferences > 0
+                and labelled >= latency.maturity.coverage_min * inferences
+            )
             if inferences and (old or covered):
                 return labelled / inferences
             window -= self.slide_ms

@@ -101,7 +101,12 @@ def _psi(request: Request) -> list[Finding]:
     if not bins:
         return [Finding(Insufficient(Reason.UNKNOWN_REFERENCE, int(row.sum()))) for row in request.counts]
     references = [_reference(request, scope, bins) for scope in request.scopes]
-    found = psi(request.counts[:, :bins], np.array([probs for probs, _ in references]), np.array([m for _, m in references]), level=request.level)
+    found = psi(
+        request.counts[:, :bins],
+        np.array([probs for probs, _ in references]),
+        np.array([m for _, m in references]),
+        level=request.level,
+    )
     return [Finding(outcome, p=outcome.p if isinstance(outcome, Estimate) else None) for outcome in found]
 
 
@@ -109,7 +114,8 @@ def _reference(request: Request, scope: Scope, bins: int) -> tuple[Float, int]:
     """Reference shares over the counted bins and their m, 0 where the manifest does not say."""
     reference = request.manifest.baselines.reference(_subject(request))
     counted = feature_distribution(request.manifest, _subject(request))
-    assert reference is not None and counted is not None
+    assert reference is not None
+    assert counted is not None
     level = own_level(scope)
     own = reference.distribution_of(*level) if level is not None else None
     chosen = own or counted
@@ -181,7 +187,9 @@ def _floor(request: Request) -> list[Finding]:
     metric = request.series.monitor.metric
     assert isinstance(metric, ProportionVsFloor)
     corrected = metric.verification_correction == "begg_greenes"
-    found = proportion_of_labels(LabelCounts(request.counts), metric.event, method=request.method, level=request.level, corrected=corrected)
+    found = proportion_of_labels(
+        LabelCounts(request.counts), metric.event, method=request.method, level=request.level, corrected=corrected
+    )
     if metric.event == "ppv":
         return [Finding(outcome) for outcome in found]
     return _unless_biased(request, LabelCounts(request.counts), found)
@@ -189,7 +197,12 @@ def _floor(request: Request) -> list[Finding]:
 
 def _brier(request: Request) -> list[Finding]:
     labels = LabelCounts(request.counts)
-    found = brier(labels.labelled, labels.column(statistics.Label.SQUARE_MICRO), labels.column(statistics.Label.QUARTIC_MICRO), level=request.level)
+    found = brier(
+        labels.labelled,
+        labels.column(statistics.Label.SQUARE_MICRO),
+        labels.column(statistics.Label.QUARTIC_MICRO),
+        level=request.level,
+    )
     return _unless_biased(request, labels, found)
 
 
@@ -208,7 +221,9 @@ def _slope(request: Request) -> list[Finding]:
     strata = _by_stratum(request.counts)
     sums = request.counts[:, statistics.LABEL_SUM_AT : statistics.LABEL_SUM_AT + SKETCH_BINS]
     logit = bin_mean_logit(strata.sum(axis=1), sums)
-    return _unless_biased(request, _label_counts(request.counts), calibration_slope(strata[:, 0], strata[:, 1], logit, level=request.level))
+    return _unless_biased(
+        request, _label_counts(request.counts), calibration_slope(strata[:, 0], strata[:, 1], logit, level=request.level)
+    )
 
 
 def _by_stratum(counts: Int) -> Int:

@@ -83,20 +83,29 @@ def canonical(document: object) -> str:
 
 
 def scope_text(scope: Scope) -> str:
+    """Canonical JSON of a scope: part of keys and identities."""
     return canonical(dict(scope))
 
 
 def window_body(start_ms: int, end_ms: int) -> dict[str, str]:
+    """Public form of a window, RFC 3339."""
     return {"start": to_text(start_ms), "end": to_text(end_ms)}
 
 
 def estimate_body(outcome: Outcome) -> dict[str, Any]:
     """Public form of an estimate. A number that cannot be given is absent, with the n at hand and the n needed."""
     if isinstance(outcome, Estimate):
-        body: dict[str, Any] = {"value": outcome.value, "lower": outcome.lower, "upper": outcome.upper, "n": outcome.n, "method": outcome.method}
+        body: dict[str, Any] = {
+            "value": outcome.value,
+            "lower": outcome.lower,
+            "upper": outcome.upper,
+            "n": outcome.n,
+            "method": outcome.method,
+        }
         return body if outcome.p is None else body | {"p": outcome.p}
     return {"n": outcome.n} | ({"needed": outcome.needed} if outcome.needed else {})
 
 
 def reason_of(outcome: Outcome) -> str | None:
+    """The reason code of what could not be estimated, else None."""
     return outcome.reason.value if isinstance(outcome, Insufficient) else None

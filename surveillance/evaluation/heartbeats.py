@@ -54,7 +54,11 @@ class HeartbeatMonitor:
         last = self._last_tick(moment)
         if first is None or not self._devices:
             return
-        start = self._judged_tick + 1 if self._judged_tick is not None else min(int(one.codes[0]) // 2 for one in self._devices.values()) + 1
+        start = (
+            self._judged_tick + 1
+            if self._judged_tick is not None
+            else min(int(one.codes[0]) // 2 for one in self._devices.values()) + 1
+        )
         if start <= last:
             yield from self._ticks(np.arange(start, last + 1), first, moment)
             self._judged_tick = last
@@ -104,12 +108,16 @@ class HeartbeatMonitor:
         series: dict[Scope, Int] = {}
         for axis, values in (("gateway", by_gateway), ("device", missed)):
             if (axis,) in self.monitor.axes:
-                series |= {((axis, level),): np.where(counts == np.iinfo(np.int64).max, -1, counts) for level, counts in values.items()}
+                series |= {
+                    ((axis, level),): np.where(counts == np.iinfo(np.int64).max, -1, counts) for level, counts in values.items()
+                }
         if not self.monitor.axes and missed:
             series[()] = np.max(np.stack(list(missed.values())), axis=0)
         yield from self._evidence(ticks, series, by_gateway, first, moment)
 
-    def _evidence(self, ticks: Int, series: dict[Scope, Int], by_gateway: dict[str, Int], first: int, moment: Moment) -> Iterator[Evidence]:
+    def _evidence(
+        self, ticks: Int, series: dict[Scope, Int], by_gateway: dict[str, Int], first: int, moment: Moment
+    ) -> Iterator[Evidence]:
         fewest = min((limit.missed for limit in self.monitor.limits.by_level.values() if limit.missed is not None), default=1)
         matters = np.zeros(len(ticks), np.bool_)
         matters[-1] = True
@@ -120,7 +128,11 @@ class HeartbeatMonitor:
             if int(ticks[0]) - self._breached_tick.get(scope, -(10**9)) < _STEADY:
                 matters[: self._breached_tick[scope] + _STEADY - int(ticks[0]) + 1] = True
         for at in np.flatnonzero(matters).tolist():
-            judged = [self._judged(scope, int(counts[at]), at, by_gateway, first) for scope, counts in sorted(series.items()) if counts[at] >= 0]
+            judged = [
+                self._judged(scope, int(counts[at]), at, by_gateway, first)
+                for scope, counts in sorted(series.items())
+                if counts[at] >= 0
+            ]
             yield from evidence_of(self.subject, self.monitor, int(ticks[at]) * self.interval_ms, judged, moment)
 
     def _judged(self, scope: Scope, missed: int, at: int, by_gateway: dict[str, Int], first: int) -> Judged:
@@ -130,7 +142,14 @@ class HeartbeatMonitor:
 
         value = float(missed)
         series = next(one for one in self.subject.plan.series if one.monitor is self.monitor)
-        return Judged(series, scope, first, Finding(Estimate(value, value, value, 1, "count"), silent=silent), (missed,), {})
+        return Judged(
+            series,
+            scope,
+            first,
+            Finding(Estimate(value, value, value, 1, "count"), silent=silent),
+            (missed,),
+            dict(self._table.largest_version),
+        )
 
     def _ended(self, device: str, one: _Device) -> bool:
         """Whether the device's newest event counts under another manifest."""
@@ -139,7 +158,9 @@ class HeartbeatMonitor:
             if other.digest == self.subject.plan.digest:
                 continue
             interval_ms = other.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
-            table = self.subject.mirror.table(self.subject.table_key(statistics.BEATS, DEVICE_AXES)._replace(manifest_digest=other.digest))
+            table = self.subject.mirror.table(
+                self.subject.table_key(statistics.BEATS, DEVICE_AXES)._replace(manifest_digest=other.digest)
+            )
             newest = _newest_event_ms(table, device, interval_ms) // self.interval_ms
             if (newest, other.in_force_ms) > mine:
                 return True

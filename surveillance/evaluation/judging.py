@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,7 @@ class Judged(NamedTuple):
     start_ms: int
     finding: Finding
     counts: tuple[int, ...]
-    revision: Mapping[int, int]
+    revision: Mapping[int, int] = MappingProxyType({})
     mature: bool = True
     pooled_to: Scope | None = None
     extended: bool = False

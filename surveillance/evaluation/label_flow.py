@@ -12,14 +12,14 @@ from detectors.estimate import Estimate, Insufficient, Outcome, Reason
 from surveillance.arrays import Int
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.mirror import Table, merged
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import scope_with_feature
 from surveillance.manifest.metrics_performance import BernoulliCusum
 from surveillance.manifest.model_labels import LabelLatency
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.groups import group_text, scope_of
-from surveillance.panes.plan import DAY_AXIS, Series
+from surveillance.panes.plan import DAY_AXIS
 from surveillance.panes.statistics import FLOW, Flow
 from surveillance.times import DAY_MS, floor_to
 
@@ -36,7 +36,7 @@ class DayMaturity:
         self.pane: dict[int, int] = {}
 
     def update(self, end_ms: int) -> set[int]:
-        """Take up changed panes; days whose first maturity is now known otherwise than before, as of panes that end by `end_ms`."""
+        """Take up changed panes; returns the days whose first maturity, as of panes that end by `end_ms`, is new or has moved."""
         days = {day for day in self._by_day if day not in self.pane}
         for pane in self._changed:
             for code, counts in self._table.panes[pane].items():
@@ -134,8 +134,8 @@ class CusumMonitor:
         self.pane_ms = subject.plan.base_pane_ms
         self.latency = subject.plan.manifest.baselines.label_latency
         self.series = [one for one in subject.plan.series if one.monitor is monitor]
-        day_table = subject.mirror.table(subject.table_key(FLOW, (DAY_AXIS,)))
-        self._days = DayMaturity(day_table, self.pane_ms, self.latency)
+        self._day_table = subject.mirror.table(subject.table_key(FLOW, (DAY_AXIS,)))
+        self._days = DayMaturity(self._day_table, self.pane_ms, self.latency)
         self._tables = [subject.mirror.table(subject.table_key(FLOW, tuple(sorted(one.statistic_axes)))) for one in self.series]
         self._changed = [table.subscribe() for table in self._tables]
         self._charts: list[dict[str, _Chart]] = [{} for _ in self.series]
@@ -155,13 +155,16 @@ class CusumMonitor:
             for text, chart in sorted(self._charts[at].items()):
                 for pane, outcome in self._folded(chart, end):
                     scope = scope_with_feature(series, text)
-                    found.setdefault(pane + self.pane_ms, []).append(Judged(series, scope, first, Finding(outcome), (), self._revision(at, pane)))
+                    found.setdefault(pane + self.pane_ms, []).append(
+                        Judged(series, scope, first, Finding(outcome), (), self._revision())
+                    )
         for ended, judged in sorted(found.items()):
             yield from evidence_of(self.subject, self.monitor, ended, judged, moment)
         self._judged_end = end
 
-    def _revision(self, at: int, pane: int) -> dict[int, int]:
-        return dict(self._tables[at].versions.get(pane, {}))
+    def _revision(self) -> dict[int, int]:
+        """A chart rests on every pane before, and on the maturity of days over all scopes."""
+        return merged(table.largest_version for table in (self._day_table, *self._tables))
 
     # where labels fold ------------------------------------------------------------------------------------
     def _take(self, at: int, moved: set[int]) -> None:

@@ -67,7 +67,9 @@ _EMPTY = {"sensitivity": Reason.NO_POSITIVES, "specificity": Reason.NO_NEGATIVES
 def proportion_of_labels(labels: LabelCounts, event: str, *, method: Method, level: float, corrected: bool) -> list[Outcome]:
     """Sensitivity, specificity, PPV or NPV of each group; `corrected` weights by inverse coverage (Begg & Greenes)."""
     if corrected and event != "ppv":
-        detector = {"sensitivity": begg_greenes.sensitivity, "specificity": begg_greenes.specificity, "npv": begg_greenes.npv}[event]
+        detector = {"sensitivity": begg_greenes.sensitivity, "specificity": begg_greenes.specificity, "npv": begg_greenes.npv}[
+            event
+        ]
         return detector(
             labels.at(FLAGGED, Label.POSITIVES),
             labels.at(FLAGGED, Label.NEGATIVES),

@@ -36,6 +36,8 @@ class Table:
         """Group -> start of its first pane."""
         self.earliest: int | None = None
         """Start of the first pane of any group."""
+        self.largest_version: dict[int, int] = {}
+        """Partition -> largest version among all rows: the revision of what reads the whole table."""
         self._readers: list[set[int]] = []
 
     def subscribe(self) -> set[int]:
@@ -54,6 +56,7 @@ class Table:
         pane[code] = change.copy() if known is None else known + change
         versions = self.versions.setdefault(key.pane_ms, {})
         versions[key.partition] = max(version, versions.get(key.partition, -1))
+        self.largest_version[key.partition] = max(version, self.largest_version.get(key.partition, -1))
         if self.earliest is None or key.pane_ms < self.earliest:
             self.earliest = key.pane_ms
         self.first_pane[code] = min(key.pane_ms, self.first_pane.get(code, key.pane_ms))
@@ -83,13 +86,21 @@ class Table:
         return (pane for pane in steps if pane in self.panes)
 
 
+def merged(revisions: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    """Largest version per partition over several revisions."""
+    found: dict[int, int] = {}
+    for revision in revisions:
+        for partition, version in revision.items():
+            found[partition] = max(version, found.get(partition, -1))
+    return found
+
+
 class PaneMirror:
     """Rows by key as last read, and their sums. Applying a row again, or an older one, changes nothing."""
 
     def __init__(self) -> None:
         self._rows: dict[PaneKey, tuple[int, Int]] = {}
         self._tables: dict[TableKey, Table] = {}
-        self.largest_version: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -101,10 +112,10 @@ class PaneMirror:
             if row.version <= version:
                 continue
             self._rows[row.key] = (row.version, row.counts)
-            partition = row.key.partition
-            self.largest_version[partition] = max(row.version, self.largest_version.get(partition, -1))
             change = row.counts if counts is None else row.counts - counts
-            self.table(TableKey(row.key.tenant, row.key.manifest_digest, row.key.statistic, axes_of(row.key.group))).add(row.key, row.version, change)
+            self.table(TableKey(row.key.tenant, row.key.manifest_digest, row.key.statistic, axes_of(row.key.group))).add(
+                row.key, row.version, change
+            )
 
     def table(self, key: TableKey) -> Table:
         """The table, empty where no row of it has come."""

@@ -46,7 +46,9 @@ def _is_share(numerator: str, denominator: str) -> bool:
     """Whether every numerator case is a denominator case, so that the rate is a share."""
     if denominator == "inferences":
         return True
-    return (denominator == "alerts" and numerator in _OF_ALERTS) or (denominator == "actioned_alerts" and numerator in _OF_ACTIONED)
+    return (denominator == "alerts" and numerator in _OF_ALERTS) or (
+        denominator == "actioned_alerts" and numerator in _OF_ACTIONED
+    )
 
 
 def rate_findings(metric: RateOf, counts: Int, *, method: Method, level: float) -> list[Finding]:
@@ -57,7 +59,9 @@ def rate_findings(metric: RateOf, counts: Int, *, method: Method, level: float) 
     return [Finding(outcome) for outcome in rate_ratio(k, n, reference_rate=1.0, level=level)]
 
 
-def rate_ratio_findings(metric: RateRatio, counts: Int, owns: Sequence[tuple[str, str] | None], manifest: Manifest, *, level: float) -> list[Finding]:
+def rate_ratio_findings(
+    metric: RateRatio, counts: Int, owns: Sequence[tuple[str, str] | None], manifest: Manifest, *, level: float
+) -> list[Finding]:
     """Field rate over the reference rate of each scope: its own where the manifest has one, else the overall one."""
     figures = [_figure(metric, own, manifest) for own in owns]
     k, n = counted(counts, metric.numerator), counted(counts, metric.exposure)

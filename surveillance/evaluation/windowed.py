@@ -15,10 +15,10 @@ from surveillance.arrays import Int
 from surveillance.evaluation.estimators import Request, findings, sample_sizes
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.mirror import Table, merged
 from surveillance.evaluation.verdict import Finding
-from surveillance.manifest.metrics_performance import ProportionVsFloor
 from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_performance import ProportionVsFloor
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 from surveillance.panes.groups import scope_of
@@ -120,6 +120,8 @@ class WindowedMonitor:
     def _at(self, end: int, first: int, moment: Moment) -> Iterator[Evidence]:
         start = first if self.size_ms is None else end - self.size_ms
         judged = [one for series in self.series for one in self.scopes(series, start, end, moment)]
+        revision = self.revision(min((one.start_ms for one in judged), default=start), end)
+        judged = [one._replace(revision=revision) for one in judged]
         self._extended.pop(end, None)
         reach = min((one.start_ms for one in judged), default=start)
         if reach < start:
@@ -130,9 +132,18 @@ class WindowedMonitor:
             self._immature.add(end)
         yield from evidence_of(self.subject, self.monitor, end, judged, moment)
 
+    def revision(self, start: int, end: int) -> dict[int, int]:
+        """Revision of everything that a result at this window end rests on: multiplicity joins all scopes of a monitor."""
+        read = [self._table(one).revision(start, end, self.subject.pane_ms(one.statistic)) for one in self.series]
+        return merged(read)
+
     def scopes(self, series: Series, start: int, end: int, moment: Moment) -> Iterator[Judged]:
         """Every scope of a series that has been seen before the window's end."""
-        table, pane_ms, length = self._table(series), self.subject.pane_ms(series.statistic), self.subject.length(series.statistic)
+        table, pane_ms, length = (
+            self._table(series),
+            self.subject.pane_ms(series.statistic),
+            self.subject.length(series.statistic),
+        )
         seen = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
         if not series.axes and not seen:
             yield self._empty(series, start)
@@ -152,7 +163,6 @@ class WindowedMonitor:
                 start_ms=int(starts[at]),
                 finding=own,
                 counts=tuple(own_counts.tolist()),
-                revision=table.revision(int(starts[at]), end, pane_ms),
                 mature=bool(mature[at]),
                 pooled_to=pooled_to,
                 extended=int(starts[at]) != start,
@@ -161,7 +171,7 @@ class WindowedMonitor:
     def _empty(self, series: Series, start: int) -> Judged:
         needed = self._needed(series)
         nothing = Insufficient(Reason.BELOW_MINIMUM_N, 0, needed) if needed else Insufficient(Reason.NO_EXPOSURE)
-        return Judged(series, scope_with_feature(series, ""), start, Finding(nothing), (), {})
+        return Judged(series, scope_with_feature(series, ""), start, Finding(nothing), ())
 
     def _accumulated(
         self, series: Series, table: Table, counts: Int, scopes: Sequence[Scope], starts: Int, seen: Sequence[int], end: int
@@ -223,7 +233,9 @@ class WindowedMonitor:
             code = next((at for at, text in enumerate(table.groups) if scope_of(text) == levels), None)
             if code is None:
                 continue
-            pooled = table.sums(start, end, self.subject.pane_ms(series.statistic), self.subject.length(series.statistic))[code : code + 1]
+            pooled = table.sums(start, end, self.subject.pane_ms(series.statistic), self.subject.length(series.statistic))[
+                code : code + 1
+            ]
             feature = tuple(pair for pair in scope if pair[0] == "feature")
             parent = tuple(sorted({*levels.items(), *feature}))
             found = self._findings(series, [parent], pooled, self._maturity(series, pooled, end, moment))[0]

@@ -20,7 +20,7 @@ _DECODER = msgspec.json.Decoder(_Times)
 
 
 def arrival_ms(line: bytes) -> int | None:
-    """Milliseconds since the epoch of the first of the three times that is text; None where the line says none that can be read."""
+    """Milliseconds since the epoch of the first of the three times that is text; None where no such time can be read."""
     try:
         times = _DECODER.decode(line)
         found = next((text for text in (times.ingest_time, times.sent_time, times.event_time) if isinstance(text, str)), None)

@@ -54,7 +54,12 @@ class _Fetch:
     """The records of one call, numbered from 0, on their way to columns."""
 
     def __init__(
-        self, records: Sequence[Record], limits: DecodeLimits, forbidden: Forbidden, time_source: TimeSource, header_key: bytes | None
+        self,
+        records: Sequence[Record],
+        limits: DecodeLimits,
+        forbidden: Forbidden,
+        time_source: TimeSource,
+        header_key: bytes | None,
     ) -> None:
         self._records, self._limits, self._forbidden = records, limits, forbidden
         self._headers = header_texts(records)

@@ -26,11 +26,12 @@ from surveillance.events.utf8 import LANE, Utf8, strings, utf8
 _LENGTH: Final = np.uint64(0x9E3779B97F4A7C15)
 _LANE: Final = np.uint64(0xD6E8FEB86659FD93)
 _FOLD: Final = np.uint64(32)
+_UNSEEDED: Final = np.uint64(0)
 _FINAL: Final = ((np.uint64(33), np.uint64(0xFF51AFD7ED558CCD)), (np.uint64(33), np.uint64(0xC4CEB9FE1A85EC53)))
 _KEEP: Final[NDArray[np.uint64]] = np.array([(1 << (8 * k)) - 1 for k in range(LANE)] + [2**64 - 1], dtype=np.uint64)
 
 
-def hash_texts(array: pa.Array, seeds: Hashes | np.uint64 = np.uint64(0)) -> Hashes:
+def hash_texts(array: pa.Array, seeds: Hashes | np.uint64 = _UNSEEDED) -> Hashes:
     """Hashes of a string array, shape (n,); 0 for a null or an empty text. `seeds` is one for all or shape (n,)."""
     texts = utf8(array)
     with np.errstate(over="ignore"):

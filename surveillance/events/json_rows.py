@@ -19,7 +19,7 @@ from surveillance.arrays import Int
 from surveillance.events.forbidden import Forbidden
 from surveillance.events.kinds import AnyEvent, Event, Tick
 from surveillance.events.limits import DecodeLimits
-from surveillance.events.reasons import BATCH_TOO_LARGE, SENT_FORBIDDEN, NOT_JSON, SCHEMA_UNKNOWN, Fault
+from surveillance.events.reasons import BATCH_TOO_LARGE, NOT_JSON, SCHEMA_UNKNOWN, SENT_FORBIDDEN, Fault
 from surveillance.events.scanning import elements_of
 from surveillance.events.single import DECODER, ENCODER, UNREADABLE, Read, Reading, may_hide, read_event, read_rest
 

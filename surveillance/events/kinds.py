@@ -16,7 +16,9 @@ Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 Text: TypeAlias = Annotated[str, Meta(max_length=1024)]
 Pointer: TypeAlias = Annotated[str, Meta(max_length=2048)]
-Time: TypeAlias = Annotated[str, Meta(max_length=64, description="RFC 3339 with Z or an offset", extra_json_schema={"format": "date-time"})]
+Time: TypeAlias = Annotated[
+    str, Meta(max_length=64, description="RFC 3339 with Z or an offset", extra_json_schema={"format": "date-time"})
+]
 Digest: TypeAlias = Annotated[
     str, Meta(max_length=71, description="sha256 digest", extra_json_schema={"pattern": "^sha256:[0-9a-fA-F]{64}$"})
 ]
@@ -178,7 +180,9 @@ class Heartbeat(Event, tag="pms.heartbeat", kw_only=True):
     sensor_self_test: bool | Text | dict[Name, Scalar] | None | UnsetType = UNSET
 
 
-Seriousness: TypeAlias = Literal["death", "life_threatening", "hospitalisation", "impairment", "intervention", "near_miss", "none"]
+Seriousness: TypeAlias = Literal[
+    "death", "life_threatening", "hospitalisation", "impairment", "intervention", "near_miss", "none"
+]
 
 
 class AdverseEvent(Event, tag="pms.adverse_event", kw_only=True):
@@ -244,16 +248,7 @@ class Tick(Struct, tag_field="schema", tag="pms.tick"):
 
 
 AnyEvent: TypeAlias = (
-    Inference
-    | Outcome
-    | AlertAction
-    | Heartbeat
-    | AdverseEvent
-    | Feedback
-    | Deployment
-    | ConfigChange
-    | Correction
-    | Withdrawal
+    Inference | Outcome | AlertAction | Heartbeat | AdverseEvent | Feedback | Deployment | ConfigChange | Correction | Withdrawal
 )
 
 KIND_OF: Final[dict[type[Event], Kind]] = {

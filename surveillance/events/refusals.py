@@ -63,8 +63,7 @@ class Refusals:
         """By position, with the times that the devices said."""
         times = parse_times(strings(self._times)).ms.tolist()
         timed = (
-            reject if ms == NOT_SENT_MS else replace(reject, event_ms=ms)
-            for reject, ms in zip(self.rejects, times, strict=True)
+            reject if ms == NOT_SENT_MS else replace(reject, event_ms=ms) for reject, ms in zip(self.rejects, times, strict=True)
         )
         return sorted(timed, key=attrgetter("offset", "index"))
 

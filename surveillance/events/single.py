@@ -69,14 +69,15 @@ def read_event(text: bytes | None, limits: DecodeLimits) -> Reading:
 
 
 def too_large(text: bytes, limits: DecodeLimits) -> Fault:
+    """The fault of an event that is longer than what is read."""
     return Fault(TOO_LARGE, f"{len(text)} bytes, at most {limits.max_record_bytes} are read")
 
 
 def may_hide(text: bytes, encoded: bytes) -> bool:
-    """Whether `text` may hold keys that are not in `encoded`: unknown fields, or one key twice.
+    r"""Whether `text` may hold keys that are not in `encoded`: unknown fields, or one key twice.
 
     Each string brings two quotation marks, and an escaped one inside is escaped again, so an event that loses nothing
-    has as many in as out; losing a key loses two. Only `\\u0022` could make up for a loss. Counts add up, so the
+    has as many in as out; losing a key loses two. Only `\u0022` could make up for a loss. Counts add up, so the
     question may be asked of many texts at once, joined.
     """
     return quotes(text) != quotes(encoded) or (b"\\" in text and HIDDEN_QUOTE in text)

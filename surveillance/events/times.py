@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from surveillance.arrays import NOT_SENT_MS, Bool, Int, Small
-from surveillance.events.utf8 import Utf8, strings, utf8
+from surveillance.events.utf8 import strings, utf8
 
 _FIRST_DAY: Final[Int] = np.arange("0000-01", "10000-04", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
 """First day of month 12 * year + month - 1, as days since the epoch."""

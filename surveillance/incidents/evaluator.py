@@ -43,7 +43,9 @@ class Judgement:
 class Evaluator:
     """State of evaluation over every registered manifest; rebuilt from rows and stored incidents after a restart."""
 
-    def __init__(self, registry: Registry, incidents: Iterable[Incident] = (), *, judged_to: dict[tuple[str, str], int] | None = None) -> None:
+    def __init__(
+        self, registry: Registry, incidents: Iterable[Incident] = (), *, judged_to: dict[tuple[str, str], int] | None = None
+    ) -> None:
         self.registry, self.mirror = registry, PaneMirror()
         self._judges: dict[tuple[str, str], list[MonitorJudge]] = {}
         self._history: dict[CaseKey, History] = {}

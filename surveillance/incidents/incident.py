@@ -22,7 +22,7 @@ from surveillance.evaluation.evidence import Scope, canonical, scope_text
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Identity, level reached and times. `emitted` lists the actions already asked for; `judged_end_ms` the newest window seen."""
+    """Identity, level reached and times. `emitted` lists the actions already asked for."""
 
     tenant: str
     manifest_digest: str

@@ -57,7 +57,8 @@ def summary_text(incident: Incident, evidence: Evidence, manifest: Manifest, mon
     limit = monitor.limits.by_level.get(incident.level)
     against = "" if limit is None else " against " + ", ".join(f"{key} {value}" for key, value in limit_body(limit).items())
     since = f" since {to_text(incident.breached_since_ms)}" if incident.state == "open" else ""
-    return f"{monitor.id} {what} at level {incident.level} for {where} of {manifest.release.release_id}: {estimate_text(evidence)}{against}{since}."
+    subject = f"{monitor.id} {what} at level {incident.level} for {where} of {manifest.release.release_id}"
+    return f"{subject}: {estimate_text(evidence)}{against}{since}."
 
 
 def estimate_text(evidence: Evidence) -> str:

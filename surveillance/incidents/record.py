@@ -13,7 +13,8 @@ def record_judgement(store: Store, log_id: str, judgement: Judgement) -> None:
     Raises StoreUnavailable, or EvidenceConflict where the same revision was judged otherwise before.
     """
     evidence = [
-        Document(one.tenant, one.manifest_digest, f"{log_id}|{one.key}", one.revision_number, one.end_ms, one.body()) for one in judgement.evidence
+        Document(one.tenant, one.manifest_digest, f"{log_id}|{one.key}", one.revision_number, one.end_ms, one.body())
+        for one in judgement.evidence
     ]
     if evidence:
         store.append("evidence", evidence)

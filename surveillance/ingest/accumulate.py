@@ -99,7 +99,9 @@ def _dense(inverse: Int, increments: Sequence[Increments], length: int, start: i
     return total.reshape(stop - start, length)
 
 
-def _grouped(statistic: Statistic, numbered: Compact, dense: Int, number: Int, cells: CellTable, partition: int) -> Iterator[tuple[int, Delta]]:
+def _grouped(
+    statistic: Statistic, numbered: Compact, dense: Int, number: Int, cells: CellTable, partition: int
+) -> Iterator[tuple[int, Delta]]:
     slices, panes, offsets = numbered.slices[number], numbered.panes_ms[number], numbered.offsets[number]
     for axes in statistic.axis_sets:
         group_of, groups = cells.groups(axes)

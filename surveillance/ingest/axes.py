@@ -17,7 +17,9 @@ UNKNOWN, OTHER = "unknown", "other"
 _FEATURES = "features."
 
 
-def cell_codes(columns: Columns, pick: Int, tenants: tuple[Codes, Sequence[str]], plan: Plan, axes: Sequence[str], cells: CellTable) -> Codes:
+def cell_codes(
+    columns: Columns, pick: Int, tenants: tuple[Codes, Sequence[str]], plan: Plan, axes: Sequence[str], cells: CellTable
+) -> Codes:
     """Cell of each picked row of `columns`: tenant, manifest and the levels of these axes. `tenants` is coded per picked row."""
     coded = [_levels(columns, pick, plan, axis) for axis in axes]
     combined = tenants[0].astype(np.int64)

@@ -97,7 +97,10 @@ class Classifier:
         disposition = np.full(len(batch), Disposition.COUNTED, np.uint8)
         limits = np.array([_limits(one) for one in registrations], np.int64).reshape(-1, 3)
         known = registration >= 0
-        skew_ms, lateness_ms, retransmit_ms = (np.where(known, limits[registration, column], 0) if len(limits) else np.zeros(len(batch), np.int64) for column in range(3))
+        skew_ms, lateness_ms, retransmit_ms = (
+            np.where(known, limits[registration, column], 0) if len(limits) else np.zeros(len(batch), np.int64)
+            for column in range(3)
+        )
         ahead = known & (batch.event_ms - batch.broker_ms > skew_ms)
         for at in np.flatnonzero(~known):
             reason[at] = MANIFEST_UNKNOWN if carries_digest[at] else RELEASE_UNKNOWN
@@ -139,7 +142,10 @@ class Classifier:
         same = np.flatnonzero(key[order][1:] == key[order][:-1])
         for at in same.tolist():  # rare: the same id twice in one fetch
             earlier, later = order[at], order[at + 1]
-            if ids.text[rows[earlier]] == ids.text[rows[later]] and abs(broker_ms[later] - broker_ms[earlier]) <= window_ms[later]:
+            if (
+                ids.text[rows[earlier]] == ids.text[rows[later]]
+                and abs(broker_ms[later] - broker_ms[earlier]) <= window_ms[later]
+            ):
                 repeats[later] = True
         self._seen.insert(_seen_records(key, broker_ms))
         return repeats

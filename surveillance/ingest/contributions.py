@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.score_sketch import sketch_bin
+from detectors.score_sketch import SKETCH_BINS, sketch_bin
 from surveillance.arrays import Bool, Codes, Float, Int
 from surveillance.events.batch import Columns
 from surveillance.ingest.accumulate import Increments
@@ -67,7 +67,10 @@ def inference_contributions(plan: Plan, facts: InferenceFacts) -> Iterator[Contr
             increments = makers[statistic.family](plan, statistic, facts)
             yield Contribution(statistic, facts.row, facts.cells, facts.event_ms, increments)
         elif statistic.family == statistics.FLOW:
-            split = [Increments(Flow.INFERENCES_UNFLAGGED, where=~facts.flagged), Increments(Flow.INFERENCES_FLAGGED, where=facts.flagged)]
+            split = [
+                Increments(Flow.INFERENCES_UNFLAGGED, where=~facts.flagged),
+                Increments(Flow.INFERENCES_FLAGGED, where=facts.flagged),
+            ]
             yield Contribution(statistic, facts.row, facts.day_cells, facts.broker_ms, split)
 
 
@@ -178,7 +181,9 @@ def _label_sums(joined: Joined, score: Float, label: Float) -> list[Increments]:
         Increments(start + Label.NEGATIVES + joined.value, joined.sign),
         Increments(start + Label.VERIFIED, joined.sign, joined.verified),
     ]
-    return counted + [Increments(start + column, np.rint(value * MICRO).astype(np.int64) * joined.sign) for column, value in micro.items()]
+    return counted + [
+        Increments(start + column, np.rint(value * MICRO).astype(np.int64) * joined.sign) for column, value in micro.items()
+    ]
 
 
 def _label_scores(joined: Joined) -> list[Increments]:
@@ -186,7 +191,7 @@ def _label_scores(joined: Joined) -> list[Increments]:
     stratum = 2 * joined.flagged.astype(np.int64) + joined.value
     return [
         Increments(LabelScoreHead.VERIFIED_UNFLAGGED, joined.sign, joined.verified & ~joined.flagged),
-        Increments(statistics.LABEL_COUNT_AT + stratum * statistics.SKETCH_BINS + bins, joined.sign),
+        Increments(statistics.LABEL_COUNT_AT + stratum * SKETCH_BINS + bins, joined.sign),
         Increments(statistics.LABEL_SUM_AT + bins, joined.score_micro * joined.sign),
     ]
 
@@ -207,14 +212,19 @@ def action_contributions(plan: Plan, joined: Joined, day_cells: Codes) -> Iterat
             counted = [Increments(word, where=where) for word, where in new.items()]
             yield Contribution(statistic, joined.row, joined.cell, joined.event_ms, counted)
         elif statistic.family == statistics.FLOW:
-            counted = [Increments(Flow.ACTIONED, where=new[Use.ACTIONED_ALERTS]), Increments(Flow.OVERRIDDEN, where=new[Use.OVERRIDES])]
+            counted = [
+                Increments(Flow.ACTIONED, where=new[Use.ACTIONED_ALERTS]),
+                Increments(Flow.OVERRIDDEN, where=new[Use.OVERRIDES]),
+            ]
             yield Contribution(statistic, joined.row, day_cells, joined.arrival_ms, counted)
 
 
 def event_contributions(plan: Plan, row: Int, cells: Codes, event_ms: Int, duplicate: Bool) -> Iterator[Contribution]:
     """Everything that arrived in field use, and the retransmissions among it, by event time."""
     for statistic in plan.of_family(statistics.EVENTS):
-        yield Contribution(statistic, row, cells, event_ms, [Increments(Events.ARRIVED), Increments(Events.DUPLICATES, where=duplicate)])
+        yield Contribution(
+            statistic, row, cells, event_ms, [Increments(Events.ARRIVED), Increments(Events.DUPLICATES, where=duplicate)]
+        )
 
 
 def span_contributions(plan: Plan, row: Int, cells: Codes, event_ms: Int) -> Iterator[Contribution]:

@@ -17,7 +17,16 @@ from surveillance.arrays import Bool, Codes, Hashes, Int, Small
 from surveillance.ingest.run_index import Records, RunIndex
 
 LABEL_RANK = {"code": 0, "report": 1, "clinician_read": 2, "reference_standard": 3}
-ACTION_BITS = {"delivered": 1, "displayed": 2, "ack": 4, "override": 8, "dismiss": 16, "escalate": 32, "snooze": 64, "expired": 128}
+ACTION_BITS = {
+    "delivered": 1,
+    "displayed": 2,
+    "ack": 4,
+    "override": 8,
+    "dismiss": 16,
+    "escalate": 32,
+    "snooze": 64,
+    "expired": 128,
+}
 ACTIONED_MASK = ACTION_BITS["ack"] | ACTION_BITS["override"] | ACTION_BITS["dismiss"] | ACTION_BITS["escalate"]
 
 FLAGGED_BIT, FIELD_USE_BIT = 1 << 24, 1 << 25
@@ -273,10 +282,21 @@ def _joined_labels(matched: _Matched, states: Records, simple: Int, steps: _Step
     order = np.argsort(matched.row[at], kind="stable")
     at, state = at[order], state[order]
     before = np.zeros(len(at), np.uint8)
-    return _joined(matched.row[at], matched.inference[at], state["label"], before, state["verified"], sign[order], first[order], state["arrival_ms"])
+    return _joined(
+        matched.row[at],
+        matched.inference[at],
+        state["label"],
+        before,
+        state["verified"],
+        sign[order],
+        first[order],
+        state["arrival_ms"],
+    )
 
 
-def _joined(row: Int, inference: Records, value: Small, before: Small, verified: Bool, sign: Int, first: Bool, arrival_ms: Int) -> Joined:
+def _joined(
+    row: Int, inference: Records, value: Small, before: Small, verified: Bool, sign: Int, first: Bool, arrival_ms: Int
+) -> Joined:
     packed = inference["score"]
     return Joined(
         row=row,

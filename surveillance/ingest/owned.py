@@ -63,7 +63,9 @@ class OwnedPartition:
     def _restore(self, progress: Progress) -> None:
         since_ms = progress.partition_ms - JOIN_HORIZON_MS
         kinds = [int(kind) for kind in Kind]
-        chunks = self._store.read_raw(self.at.log_id, self.at.partition, last_offset=progress.offset, since_ms=since_ms, kinds=kinds)
+        chunks = self._store.read_raw(
+            self.at.log_id, self.at.partition, last_offset=progress.offset, since_ms=since_ms, kinds=kinds
+        )
         self.fold.restore(chunks, forgotten_ms=since_ms)
 
     def prepare(self, batch: EventBatch) -> Prepared:

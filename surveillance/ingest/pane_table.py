@@ -41,7 +41,15 @@ class PaneTable:
     applied one by one. `rows` are the stored rows of panes from `rows_since_ms` on; older ones are read when they are needed.
     """
 
-    def __init__(self, load: Loader, *, stored_version: int = -1, rows: Iterable[PaneRow] = (), rows_since_ms: int = _ALL, limit: int = 200_000) -> None:
+    def __init__(
+        self,
+        load: Loader,
+        *,
+        stored_version: int = -1,
+        rows: Iterable[PaneRow] = (),
+        rows_since_ms: int = _ALL,
+        limit: int = 200_000,
+    ) -> None:
         self._load, self._limit = load, limit
         self._rows = {row.key: _Row(row.version, np.array(row.counts, np.int64), dirty=False) for row in rows}
         # A row that is not in memory and whose pane starts here or later has never been stored.
@@ -53,7 +61,7 @@ class PaneTable:
         return len(self._rows)
 
     def apply(self, deltas: Sequence[Delta]) -> None:
-        """Add deltas. Each must hold whole records, and stand in order of offset for each key."""
+        """Add deltas, at most one for each key: whole records, all that they add to the row."""
         self._fetch({delta.key for delta in deltas if delta.key.pane_ms < self._complete_from_ms and delta.key not in self._rows})
         for key, offset, counts in deltas:
             row = self._rows.get(key)

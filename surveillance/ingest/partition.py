@@ -31,13 +31,14 @@ from surveillance.ingest.contributions import (
     span_contributions,
 )
 from surveillance.ingest.encounters import EncounterIndex
-from surveillance.ingest.join import ACTION_BITS, Inferences, JoinIndex, Joined, Reports, grade_of
+from surveillance.ingest.join import ACTION_BITS, Inferences, Joined, JoinIndex, Reports, grade_of
 from surveillance.ingest.pane_table import Delta, PaneTable
 from surveillance.ingest.raw import origin_hashes, raw_rows, replayed
 from surveillance.ingest.watermark import PartitionClock
 from surveillance.panes import statistics
 from surveillance.panes.groups import group_text
 from surveillance.panes.plan import DAY_AXIS, DEVICE_AXES, Plan
+from surveillance.panes.rows import PaneKey
 from surveillance.panes.statistics import Statistic
 from surveillance.registry import Registration, Registry
 from surveillance.store.protocol import RawRows
@@ -96,12 +97,16 @@ class PartitionFold:
             self.classifier.remember(rows.event, origin_hashes(rows), rows.broker_ms)
             inferences, outcomes, actions, tokens = replayed(rows, self.cells)
             self.encounters.fold(*tokens)
-            self.join.fold(inferences, outcomes, actions, broker_ms=rows.broker_ms, verified_by_default=self._verified_by_default())
+            self.join.fold(
+                inferences, outcomes, actions, broker_ms=rows.broker_ms, verified_by_default=self._verified_by_default()
+            )
 
     def expire(self) -> None:
         """Forget what is too old to be repeated or continued; labels of older inferences are looked up in the raw table."""
         now_ms = self.clock.partition_ms
-        retransmit_ms = max((one.plan.manifest.surveillance.telemetry.retransmit_window_ms for one in self.registry.all()), default=0)
+        retransmit_ms = max(
+            (one.plan.manifest.surveillance.telemetry.retransmit_window_ms for one in self.registry.all()), default=0
+        )
         self.classifier.expire(now_ms - retransmit_ms)
         self.encounters.expire(now_ms - LONGEST_EVENT_AGE_MS)
         self.join.expire(now_ms - JOIN_HORIZON_MS)
@@ -119,7 +124,9 @@ class PartitionFold:
         for rows in [*self._pending, self._find_raw(wanted, None, before)]:
             for at in np.flatnonzero(np.isin(rows.event, wanted)):
                 found.setdefault(int(rows.event[at]), set()).add(rows.event_id[int(at)])
-        return np.fromiter((event_id in found.get(int(code), ()) for code, event_id in zip(key, text, strict=True)), np.bool_, len(key))
+        return np.fromiter(
+            (event_id in found.get(int(code), ()) for code, event_id in zip(key, text, strict=True)), np.bool_, len(key)
+        )
 
     def _verified_by_default(self) -> Bool:
         known = {one.digest: _verified_default(one) for one in self.registry.all()}
@@ -182,7 +189,8 @@ class PartitionFold:
             yield current
 
     def _deltas(self, prepared: Prepared, record_slices: Int) -> dict[int, list[Delta]]:
-        found: dict[int, list[Delta]] = {}
+        """One delta per slice and row: a label that an inference brings in shares its record, so their sum is applied at once."""
+        found: dict[int, dict[PaneKey, Delta]] = {}
         numbered: dict[tuple[int, int, int, int], Compact] = {}
         offsets = prepared.batch.record_offsets
         for one in prepared.contributions:
@@ -192,11 +200,15 @@ class PartitionFold:
             shape = (id(one.row), id(one.cells), id(one.times_ms), one.statistic.pane_ms)
             if shape not in numbered:
                 record = prepared.rows_by_record[one.row] if one.statistic is not LEDGER_STATISTIC else one.row
-                rows = Rows(record_slices[record], offsets[record], one.cells, one.times_ms)
-                numbered[shape] = compact(rows, one.statistic.pane_ms)
+                coded = Rows(record_slices[record], offsets[record], one.cells, one.times_ms)
+                numbered[shape] = compact(coded, one.statistic.pane_ms)
             for number, delta in deltas(one.statistic, numbered[shape], one.increments, self.cells, self.partition):
-                found.setdefault(number, []).append(delta)
-        return found
+                rows = found.setdefault(number, {})
+                other = rows.get(delta.key)
+                rows[delta.key] = (
+                    delta if other is None else Delta(delta.key, max(delta.offset, other.offset), delta.counts + other.counts)
+                )
+        return {number: list(rows.values()) for number, rows in found.items()}
 
     # what the events of a fetch add -------------------------------------------------------------------------
     def _elsewhere(self, batch: EventBatch) -> Bool:
@@ -208,7 +220,9 @@ class PartitionFold:
             away[list(batch.origins)] = False
         return away
 
-    def _events(self, batch: EventBatch, classified: Classified, tenants: Coded, counted: Bool, field_use: Bool) -> Iterator[Contribution]:
+    def _events(
+        self, batch: EventBatch, classified: Classified, tenants: Coded, counted: Bool, field_use: Bool
+    ) -> Iterator[Contribution]:
         arrived = np.isin(classified.disposition, (Disposition.COUNTED, Disposition.DUPLICATE, Disposition.LATE)) & field_use
         for number, registration in enumerate(classified.registrations):
             plan, mine = registration.plan, classified.registration == number
@@ -241,7 +255,9 @@ class PartitionFold:
             mine = np.flatnonzero(classified.registration[row] == number)
             if len(mine):
                 coded = (tenants.codes[row[mine]], tenants.values)
-                cells[mine] = cell_codes(columns, pick[mine], coded, registration.plan, registration.plan.inference_axes, self.cells)
+                cells[mine] = cell_codes(
+                    columns, pick[mine], coded, registration.plan, registration.plan.inference_axes, self.cells
+                )
         opens, onset = np.zeros(len(row), np.bool_), np.zeros(len(row), np.bool_)
         used = np.flatnonzero(in_use)
         token = columns.ids("encounter_token").hash[pick]
@@ -272,7 +288,9 @@ class PartitionFold:
 
     def _joined(self, batch: EventBatch, inferences: Inferences, outcomes: Reports, actions: Reports) -> tuple[Joined, Joined]:
         self._recall(np.concatenate([outcomes.key, actions.key]), batch)
-        return self.join.fold(inferences, outcomes, actions, broker_ms=batch.broker_ms, verified_by_default=self._verified_by_default())
+        return self.join.fold(
+            inferences, outcomes, actions, broker_ms=batch.broker_ms, verified_by_default=self._verified_by_default()
+        )
 
     def _recall(self, key: Hashes, batch: EventBatch) -> None:
         """Take inferences that have left memory back from the raw table, with all that was said of them."""

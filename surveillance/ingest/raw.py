@@ -27,13 +27,21 @@ Tokens = tuple[Hashes, Int, Bool]
 
 
 def raw_rows(
-    batch: EventBatch, classified: Classified, inferences: Inferences, outcomes: Reports, actions: Reports, origins: Hashes, cells: CellTable
+    batch: EventBatch,
+    classified: Classified,
+    inferences: Inferences,
+    outcomes: Reports,
+    actions: Reports,
+    origins: Hashes,
+    cells: CellTable,
 ) -> RawRows:
     """The rows of a fetch that are kept: everything but what was refused, stands elsewhere or came twice by our own hand."""
     n = len(batch)
     packed = np.zeros((n, PACKED_COLUMNS), np.int64)
     packed[:, _ORIGIN] = origins.view(np.int64)
-    packed[inferences.row, _SCORE] = inferences.score_micro + inferences.flagged * FLAGGED_BIT + inferences.field_use * FIELD_USE_BIT
+    packed[inferences.row, _SCORE] = (
+        inferences.score_micro + inferences.flagged * FLAGGED_BIT + inferences.field_use * FIELD_USE_BIT
+    )
     packed[:, _REPORT] = -1
     for reports in (outcomes, actions):
         packed[reports.row, _GRADE] = reports.grade

@@ -49,7 +49,9 @@ def feature_increments(manifest: Manifest, name: str, column: FeatureColumn, pic
     ]
     if baseline is not None and baseline.range is not None:
         low, high = baseline.range
-        found.append(Increments(bins + FeatureTail.OUT_OF_RANGE, where=is_number & ~sentinel & ((number < low) | (number > high))))
+        found.append(
+            Increments(bins + FeatureTail.OUT_OF_RANGE, where=is_number & ~sentinel & ((number < low) | (number > high)))
+        )
     if distribution is None:
         return found
     if distribution.edges is not None:

@@ -135,47 +135,58 @@ def _features(view: LintView, name: str) -> list[FeatureBaseline]:
 
 
 def _missing_references(view: LintView, monitor: Monitor) -> Iterator[str]:
-    baselines, metric = view.manifest.baselines, monitor.metric
-    match metric:
-        case Drift():
+    match monitor.metric:
+        case Drift() as metric:
             yield from _distributions(view, metric)
-        case FeatureShare():
+        case FeatureShare() as metric:
             yield from _shares(view, monitor, metric)
-        case NormalChart():
+        case NormalChart() as metric:
             yield from _chart(view, metric)
-        case Saturation():
-            saturation = baselines.score.saturation_share if baselines.score is not None else None
-            sides = ("low", "high") if metric.side == "both" else (metric.side,)
-            if _states(monitor, "ratio_to_baseline") and (
-                saturation is None or any(getattr(saturation, one) is None for one in sides)
-            ):
-                yield "baselines.score.saturation_share." + " and ".join(sides)
-        case VarianceRatio():
-            reference = baselines.reference(metric.feature)
-            if _states(monitor, "p") and reference is not None and reference.sd is None:
-                yield f'sd of "{metric.feature}"'
-            elif _states(monitor, "p") and reference is None and metric.feature == "score":
-                yield "baselines.score.sd"
-        case RateRatio():
-            if not any(baselines.operational.figure(key) for key in metric.baseline_keys):
-                yield "baselines.operational." + " or ".join(metric.baseline_keys)
-        case Volume():
-            if baselines.operational.expected_volume is None:
-                yield "baselines.operational.expected_volume"
-        case LabelArrivals():
-            latency = baselines.label_latency
-            if latency is None or latency.p50_h is None or latency.p95_h is None or latency.expected_coverage is None:
-                yield "baselines.label_latency with p50_h, p95_h and expected_coverage"
-        case SubgroupGap():
-            if metric.to == "baseline" and baselines.metric(metric.event) is None:
-                yield f'baselines.metrics "{metric.event}"'
-        case OutOfDistribution():
-            if metric.threshold is None and view.manifest.operating_point.abstain.ood_above is None:
-                yield "threshold, or operating_point.abstain.ood_above"
+        case Saturation() as metric if _states(monitor, "ratio_to_baseline"):
+            yield from _saturation(view, metric)
+        case VarianceRatio() as metric if _states(monitor, "p"):
+            yield from _variance(view, metric)
+        case _:
+            yield from _missing_expectations(view, monitor)
+
+
+def _missing_expectations(view: LintView, monitor: Monitor) -> Iterator[str]:
+    baselines = view.manifest.baselines
+    match monitor.metric:
+        case RateRatio(baseline_keys=keys) if not any(baselines.operational.figure(key) for key in keys):
+            yield "baselines.operational." + " or ".join(keys)
+        case Volume() if baselines.operational.expected_volume is None:
+            yield "baselines.operational.expected_volume"
+        case LabelArrivals() if not _has_latency_curve(view):
+            yield "baselines.label_latency with p50_h, p95_h and expected_coverage"
+        case SubgroupGap(to="baseline", event=event) if baselines.metric(event) is None:
+            yield f'baselines.metrics "{event}"'
+        case OutOfDistribution(threshold=None) if view.manifest.operating_point.abstain.ood_above is None:
+            yield "threshold, or operating_point.abstain.ood_above"
         case Prevalence() if _states(monitor, "p") and baselines.prevalence is None:
             yield "baselines.prevalence"
         case InputQuality() if _states(monitor, "p") and baselines.operational.figure("input_quality_mean") is None:
             yield "baselines.operational.input_quality_mean"
+
+
+def _has_latency_curve(view: LintView) -> bool:
+    latency = view.manifest.baselines.label_latency
+    return latency is not None and None not in (latency.p50_h, latency.p95_h, latency.expected_coverage)
+
+
+def _saturation(view: LintView, metric: Saturation) -> Iterator[str]:
+    score = view.manifest.baselines.score
+    sides = ("low", "high") if metric.side == "both" else (metric.side,)
+    if score is None or any(getattr(score.saturation_share, side) is None for side in sides):
+        yield "baselines.score.saturation_share." + " and ".join(sides)
+
+
+def _variance(view: LintView, metric: VarianceRatio) -> Iterator[str]:
+    reference = view.manifest.baselines.reference(metric.feature)
+    if reference is None and metric.feature == "score":
+        yield "baselines.score.sd"
+    elif reference is not None and reference.sd is None:
+        yield f'sd of "{metric.feature}"'
 
 
 def _references(view: LintView, metric: Drift) -> list[tuple[str, Reference | None]]:

@@ -126,7 +126,9 @@ def _series(manifest: Manifest) -> Iterator[Series]:
             several = metric.feature == "*"
             names = [feature.name for feature in manifest.baselines.features] if several else [metric.feature]
             for name in names:
-                yield from (Series(monitor, axes, name if several else None, _feature_statistic(manifest, name)) for axes in axis_sets)
+                yield from (
+                    Series(monitor, axes, name if several else None, _feature_statistic(manifest, name)) for axes in axis_sets
+                )
             continue
         if isinstance(metric, DigestMismatch):
             family = f"{statistics.IDENTITY}:{metric.type}:{','.join(sorted(set(metric.compared)))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from detectors.score_sketch import SKETCH_BINS as SKETCH_BINS
+from detectors.score_sketch import SKETCH_BINS
 
 LEDGER = "ledger.v1"
 USE = "use.v1"

@@ -11,11 +11,12 @@ import pyarrow as pa
 from surveillance.store.arrow_columns import plain, repeating, texts
 from surveillance.store.connection import Connection
 from surveillance.store.documents import Coordinates, coordinates, known_table, refuse_conflicts
-from surveillance.store.parameters import batches, coded, decoded
+from surveillance.store.parameters import batches, coded, key_rows
 from surveillance.store.protocol import Document
 
 _COLUMNS = "tenant, manifest_digest, `key`, revision, at_ms, body"
 _FIRST_STORED = "rank DESC, body"
+_ASKED = key_rows(["tenant"], {"keys": "Array(String)", "revisions": "Array(Int64)"})
 
 
 class DocumentTables:
@@ -88,10 +89,14 @@ class DocumentTables:
         for some in batches(asked, lambda at: at[:2]):
             tenants, codes = coded(at[0] for at in some)
             found += self._select(
-                f"""SELECT {_COLUMNS} FROM {table} WHERE (tenant, `key`, revision) IN arrayZip(
-                    {decoded("tenants", "codes")}, {{keys:Array(String)}}, {{revisions:Array(Int64)}}
-                ) ORDER BY tenant, `key`, revision, {_FIRST_STORED} LIMIT 1 BY tenant, `key`, revision""",  # noqa: S608 - as above
-                {"tenants": tenants, "codes": codes, "keys": [at[1] for at in some], "revisions": [at[2] for at in some]},
+                f"""SELECT {_COLUMNS} FROM {table} WHERE (tenant, `key`, revision) IN {_ASKED}
+                ORDER BY tenant, `key`, revision, {_FIRST_STORED} LIMIT 1 BY tenant, `key`, revision""",  # noqa: S608 - as above
+                {
+                    "tenant_texts": tenants,
+                    "tenant_codes": codes,
+                    "keys": [at[1] for at in some],
+                    "revisions": [at[2] for at in some],
+                },
             )
         return {coordinates(document): document.body for document in found}
 

@@ -11,15 +11,13 @@ import pyarrow as pa
 from surveillance.panes.rows import PaneKey, PaneRow
 from surveillance.store.arrow_columns import constant, flat_lists, int_lists, numbers, repeating, texts
 from surveillance.store.connection import Connection
-from surveillance.store.parameters import batches, coded, decoded
+from surveillance.store.parameters import batches, coded, key_rows
 
 _KEY_COLUMNS = "tenant, manifest_digest, `partition`, statistic, `group`, pane_ms"
 _TEXT_COLUMNS = ("tenant", "manifest_digest", "statistic", "group")
 
-
-_KEYS = (
-    f"({', '.join(f'`{name}`' for name in _TEXT_COLUMNS)}, `partition`, pane_ms) IN "
-    f"arrayZip({', '.join(decoded(f'{name}_texts', f'{name}_codes') for name in _TEXT_COLUMNS)}, {{partitions:Array(Int32)}}, {{panes:Array(Int64)}})"
+_KEYS = f"({', '.join(f'`{name}`' for name in _TEXT_COLUMNS)}, `partition`, pane_ms) IN " + key_rows(
+    _TEXT_COLUMNS, {"partitions": "Array(Int32)", "panes": "Array(Int64)"}
 )
 
 

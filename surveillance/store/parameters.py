@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from clickhouse_connect.driver.binding import format_bind_value
@@ -38,7 +38,12 @@ def coded(column: Iterable[str]) -> tuple[list[str], list[int]]:
     return list(places), codes
 
 
-def decoded(texts: str, codes: str) -> str:
-    """SQL for the column that `coded` took apart, from the names of its two parameters."""
-    table = f"arrayEnumerate({{{texts}:Array(String)}}), {{{texts}:Array(String)}}"
-    return f"arrayMap(code -> transform(code, {table}, ''), {{{codes}:Array(UInt32)}})"
+def key_rows(texts: Sequence[str], others: Mapping[str, str]) -> str:
+    """SQL for the right side of a tuple `IN`: the rows of bound columns, first those that `coded` took apart, then others.
+
+    Column `x` of `texts` is bound as x_texts and x_codes; `others` maps the names of parameters to their array types.
+    """
+    columns = [f"{{{name}_codes:Array(UInt32)}}" for name in texts] + [f"{{{name}:{kind}}}" for name, kind in others.items()]
+    values = [f"{{{name}_texts:Array(String)}}[k.{i}]" for i, name in enumerate(texts, 1)]
+    values += [f"k.{i}" for i in range(len(texts) + 1, len(columns) + 1)]
+    return f"(SELECT {', '.join(values)} FROM (SELECT arrayJoin(arrayZip({', '.join(columns)})) AS k))"  # noqa: S608 - names only

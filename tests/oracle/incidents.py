@@ -7,6 +7,7 @@ resolved --breach later--> open (next ordinal)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from .times import format_time, parse_duration, parse_time
 
 @dataclass(frozen=True)
 class IncidentLine:
-    """One line of an incident. On the watermark clock: `at` = when this line was decided, `opened_at` = when the incident (re)opened."""
+    """One line of an incident. On the watermark clock: `at` = when it was decided, `opened_at` = when the incident opened."""
 
     digest: str
     monitor_id: str
@@ -49,12 +50,16 @@ class Incident:
         self.since_ms = 0
 
     def judge(self, judged: list[Judgement], now_ms: int, complete: bool = False) -> list[IncidentLine]:
-        """Steps through the judgements that are new or differ; `complete`: what is not among them is no longer so."""
+        """Steps through the judgements that differ, then through new ones as they follow in time.
+
+        Revisions are all known before the first step; `complete`: a window end that is not among the judgements is none any more.
+        """
         changed = [one for one in judged if self.history.get(one.end_ms) != one]
         if complete:
             kept = {one.end_ms for one in judged}
             self.history = {end: one for end, one in self.history.items() if end in kept}
         lines = []
+        self.history |= {one.end_ms: one for one in changed if one.end_ms in self.history}
         for one in sorted(changed, key=lambda one: one.end_ms):
             self.history[one.end_ms] = one
             line = self._step(one, now_ms)
@@ -71,7 +76,7 @@ class Incident:
         if reached is not None:
             since_ms = self._breached_since(one)
             if not self.is_open:
-                self._open(reached, now_ms)
+                self._open(now_ms)
             elif LEVELS.index(reached) <= LEVELS.index(str(self.level)):
                 return None
             self.level, self.since_ms = reached, since_ms
@@ -81,11 +86,11 @@ class Incident:
             return self._line("resolved", one, now_ms)
         return None
 
-    def _open(self, level: str, now_ms: int) -> None:
+    def _open(self, now_ms: int) -> None:
         cooldown_ms = parse_duration(self.policy.persistence(self.monitor)["cooldown"])
         if self.resolved_ms is None or now_ms - self.resolved_ms > cooldown_ms:
-            self.ordinal += 1
-        self.opened_ms, self.resolved_ms, self.level = now_ms, None, level
+            self.ordinal, self.opened_ms = self.ordinal + 1, now_ms
+        self.resolved_ms = None
 
     def _persists(self, one: Judgement, level: str) -> bool:
         if one.levels.get(level) != "breached":
@@ -177,9 +182,12 @@ class Surveillance:
             for scope, judged in judge_chart(self.ledger, policy, monitor).items():
                 self._step(policy, monitor, scope, judged, now_ms, complete=True)
             return
+        found: dict[Scope, list[Judgement]] = defaultdict(list)
         for end_ms in ends(self.ledger, policy, monitor):
             for scope, one in self.judge.at(policy, monitor, end_ms).items():
-                self._step(policy, monitor, scope, [one], now_ms)
+                found[scope].append(one)
+        for scope, judged in found.items():
+            self._step(policy, monitor, scope, judged, now_ms)
 
     def _look_at_heartbeats(self, policy: Policy, monitor: Document, before_ms: int | None) -> None:
         last_ms, interval = judged_until(self.ledger, policy, monitor), policy.telemetry_ms("heartbeat_interval_s")
@@ -200,7 +208,7 @@ class Surveillance:
 
 
 def replay_incidents(manifests: list[Document], lines: Iterable[bytes | str], until: str | None = None) -> list[dict[str, Any]]:
-    """Every incident line in the order decided: at each moment by manifest, monitor, window end, scope."""
+    """Every incident line in the order decided: at each moment by manifest, monitor, scope, window end."""
     surveillance = Surveillance(manifests, None if until is None else parse_time(until))
     for line in lines:
         surveillance.feed(line)

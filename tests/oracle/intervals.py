@@ -12,10 +12,12 @@ from scipy import optimize, special, stats
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
+QUANTILES = tuple(float(special.ndtri(q)) for q in (0.5, 0.95, 0.99))
+
 
 def wilson(k: float, n: float, level: float) -> Interval:
     """Wilson score interval of k in n."""
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     share, z2 = k / n, z * z
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
@@ -53,7 +55,7 @@ def poisson_exact(k: float, level: float) -> Interval:
 
 def mean_normal(values: Floats, level: float) -> Interval:
     """Mean with the normal interval of its standard error."""
-    half = float(stats.norm.ppf((1 + level) / 2)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(special.ndtri((1 + level) / 2)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
@@ -65,7 +67,7 @@ def auroc_delong(scores: Floats, labels: Floats, level: float) -> tuple[float, I
     if len(positives) < 2 or len(negatives) < 2 or area in (0.0, 1.0):
         return None
     variance = float(np.var(wins.mean(axis=1), ddof=1) / len(positives) + np.var(wins.mean(axis=0), ddof=1) / len(negatives))
-    half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(variance) / (area * (1 - area))
+    half = float(special.ndtri((1 + level) / 2)) * math.sqrt(variance) / (area * (1 - area))
     centre = float(special.logit(area))
     return area, (float(special.expit(centre - half)), float(special.expit(centre + half)))
 
@@ -87,7 +89,7 @@ def cox_slope(scores: Floats, labels: Floats, level: float) -> tuple[float, Inte
         beta = beta + step * min(1.0, 5.0 / float(np.abs(step).max() + 1e-300))
         if float(np.abs(step).max()) < 1e-12:
             break
-    half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(float(np.linalg.inv(information)[1, 1]))
+    half = float(special.ndtri((1 + level) / 2)) * math.sqrt(float(np.linalg.inv(information)[1, 1]))
     return float(beta[1]), (float(beta[1]) - half, float(beta[1]) + half)
 
 
@@ -122,6 +124,6 @@ def latency_share(age_h: float, p50: float, p95: float, p99: float) -> float:
     """Share of labels that arrived by an age: normal quantile linear in log age through the three points, ends extended."""
     if age_h <= 0:
         return 0.0
-    points = [(math.log(age), float(stats.norm.ppf(q))) for age, q in ((p50, 0.5), (p95, 0.95), (p99, 0.99))]
+    points = [(math.log(age), z) for age, z in zip((p50, p95, p99), QUANTILES, strict=True)]
     (x0, z0), (x1, z1) = points[:2] if math.log(age_h) < points[1][0] else points[1:]
-    return float(stats.norm.cdf(z0 + (math.log(age_h) - x0) * (z1 - z0) / (x1 - x0)))
+    return float(special.ndtr(z0 + (math.log(age_h) - x0) * (z1 - z0) / (x1 - x0)))

@@ -120,8 +120,8 @@ def _adjust(policy: Policy, measured: dict[Scope, tuple[Measure, Facts, int, Sco
     family = [scope for scope in measured if measured[scope][0].p is not None]
     adjusted = benjamini_hochberg([float(measured[scope][0].p or 0.0) for scope in family])
     for scope, p in zip(family, adjusted, strict=True):
-        number, *rest = measured[scope]
-        measured[scope] = (replace(number, p=p), rest[0], rest[1], rest[2])  # type: ignore[assignment]
+        number, facts, start_ms, pooled_to = measured[scope]
+        measured[scope] = (replace(number, adjusted_p=p), facts, start_ms, pooled_to)
 
 
 def _measured(

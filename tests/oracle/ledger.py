@@ -106,7 +106,7 @@ class Rejected(Exception):
 
 
 def read_document(line: bytes | str) -> dict[str, Any]:
-    """The JSON object of a line, optional nulls left out. Literal NaN and Infinity are read, so that a score can be named for them."""
+    """The JSON object of a line, optional nulls left out. Literal NaN and Infinity are read: a score can be named for them."""
     try:
         document = json.loads(line)
     except RecursionError as error:

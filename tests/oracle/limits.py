@@ -50,7 +50,8 @@ def _condition(key: str, conditions: Document, measure: Measure, facts: Facts) -
         return _gateways(conditions, facts)
     bound = conditions[key]
     if key in ("p", "coverage_mature_below"):
-        found = measure.p if key == "p" else facts.coverage_mature
+        p = measure.p if measure.adjusted_p is None else measure.adjusted_p
+        found = p if key == "p" else facts.coverage_mature
         return "inconclusive" if found is None else _holds(found < bound)
     value = measure.value
     assert value is not None

@@ -45,7 +45,7 @@ NESTED = {
 
 @dataclass(frozen=True)
 class Measure:
-    """A number with interval, or `reason`. `thresholds` holds baselines that ratio limits need, `p` the null-scaled p."""
+    """A number with interval, or `reason`. Limits read `adjusted_p` before `p`; `thresholds` holds baselines of ratio limits."""
 
     n: int
     value: float | None = None
@@ -53,6 +53,7 @@ class Measure:
     upper: float | None = None
     method: str = ""
     p: float | None = None
+    adjusted_p: float | None = None
     reason: str | None = None
     needed: int | None = None
     thresholds: dict[str, float | None] = field(default_factory=dict)
@@ -302,7 +303,8 @@ def _brier(question: Question, n: int) -> Measure:
     if n < 2:
         return Measure(n, reason="degenerate_outcomes")
     squares = (scores - labels) ** 2
-    return Measure(n, float(squares.mean()), *intervals.mean_normal(squares, question.level), "normal")
+    lower, upper = intervals.mean_normal(squares, question.level)
+    return Measure(n, float(squares.mean()), max(0.0, lower), min(1.0, upper), "normal")
 
 
 def _observed_expected(question: Question, n: int) -> Measure:

@@ -6,9 +6,10 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from .times import parse_duration, parse_time
+from .times import DAY_MS, parse_duration, parse_time
 
 Document = dict[str, Any]
 Scope = frozenset[tuple[str, str]]
@@ -99,7 +100,7 @@ class Policy:
         setting = self.telemetry(key)
         return int(setting * 1000) if key.endswith("_s") else parse_duration(setting)
 
-    @property
+    @cached_property
     def base_pane_ms(self) -> int:
         """The largest width that divides every window and slide, at most five minutes."""
         whole = 0
@@ -231,4 +232,8 @@ class Registry:
             return math.inf
         if monitor["metric"]["type"] not in LABEL_TYPES:
             return superseded
-        return math.inf if policy.or_age_ms is None else superseded + policy.or_age_ms
+        if policy.or_age_ms is None:
+            return math.inf
+        if monitor["metric"]["type"] == "bernoulli_cusum":  # the pane in which the last day of its inferences matures by age
+            return -(-superseded // DAY_MS) * DAY_MS + policy.or_age_ms + policy.base_pane_ms
+        return superseded + policy.or_age_ms

@@ -12,6 +12,7 @@ from .times import DAY_MS, format_time, parse_time
 
 START_MS = parse_time("2026-03-02T00:00:00Z")
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+HEARTBEAT_COUNTS = ("uptime_s", "inferences_since_last", "errors_since_last", "buffer_depth")
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,22 @@ def monitors() -> list[Document]:
         _monitor("drift.px", {"type": "psi", "feature": "px"}, "w6h", {"p": 0.01, "effect_min": 0.05}, by=["site", "vendor"]),
         _monitor("drift.view", {"type": "psi", "feature": "view"}, "w1h", {"p": 0.01}),
         _monitor("drift.score", {"type": "psi", "feature": "score"}, "w1d", {"p": 0.001}, by=["site"]),
-        _monitor("dq.missing", {"type": "missing_rate", "feature": "*"}, "w6h", {"ratio_to_baseline": 3, "abs_min": 0.01}, by=["site"]),
+        _monitor(
+            "dq.missing", {"type": "missing_rate", "feature": "*"}, "w6h", {"ratio_to_baseline": 3, "abs_min": 0.01}, by=["site"]
+        ),
         _monitor("dq.missing.abs", {"type": "missing_rate", "feature": "px"}, "w1h", {"abs": 0.1}),
         _monitor("out.high", {"type": "saturation_share", "side": "high"}, "w1h", {"ratio_to_baseline": 2}, by=["site"]),
-        _monitor("identity", {"type": "identity_mismatch", "fields": ["model_digest", "threshold_config_digest"]}, "w1h", {"ge": 1}),
+        _monitor(
+            "identity", {"type": "identity_mismatch", "fields": ["model_digest", "threshold_config_digest"]}, "w1h", {"ge": 1}
+        ),
         _monitor("identity.total", {"type": "identity_mismatch", "fields": ["model_digest"]}, "cumulative", {"ge": 3}),
         _monitor("schema", {"type": "mismatch_count", "field": "feature_schema_digest"}, "w1h", {"ge": 1}, by=["site"]),
         _monitor(
-            "sens", {"type": "proportion_vs_floor", "event": "sensitivity"}, "w1d", {"ci_upper_below": 0.7}, by=["age", "vendor*age"]
+            "sens",
+            {"type": "proportion_vs_floor", "event": "sensitivity"},
+            "w1d",
+            {"ci_upper_below": 0.7},
+            by=["age", "vendor*age"],
         ),
         _monitor("spec", {"type": "proportion_vs_floor", "event": "specificity"}, "w6h", {"ci_upper_below": 0.9}, by=["site"]),
         _monitor("ppv", {"type": "proportion_vs_floor", "event": "ppv", "require_mature": True}, "w6h", {"ci_upper_below": 0.6}),
@@ -73,13 +82,26 @@ def monitors() -> list[Document]:
             {"rr_ci_lower_above": 1.1},
             by=["site"],
         ),
-        _monitor("override", {"type": "rate", "numerator": "overrides", "denominator": "actioned_alerts"}, "w6h", {"ci_lower_above": 0.2}),
-        _monitor("abstain", {"type": "rate", "numerator": "abstained", "denominator": "inferences"}, "w1h", {"ci_lower_above": 0.05}),
-        _monitor("silent", {"type": "heartbeat_gap"}, None, {"missed": 3}, {"missed": 4, "gateways": 2}, by=["gateway", "device"]),
+        _monitor(
+            "override",
+            {"type": "rate", "numerator": "overrides", "denominator": "actioned_alerts"},
+            "w6h",
+            {"ci_lower_above": 0.2},
+        ),
+        _monitor(
+            "abstain", {"type": "rate", "numerator": "abstained", "denominator": "inferences"}, "w1h", {"ci_lower_above": 0.05}
+        ),
+        _monitor(
+            "silent", {"type": "heartbeat_gap"}, None, {"missed": 3}, {"missed": 4, "gateways": 2}, by=["gateway", "device"]
+        ),
         _monitor("dup", {"type": "duplicate_rate"}, "w1h", {"above": 0.05}, by=["gateway"]),
-        _monitor("labels", {"type": "label_arrivals_vs_expected"}, "w6h", {"p": 0.001}, {"coverage_mature_below": 0.6}, by=["site"]),
+        _monitor(
+            "labels", {"type": "label_arrivals_vs_expected"}, "w6h", {"p": 0.001}, {"coverage_mature_below": 0.6}, by=["site"]
+        ),
         _monitor("cusum.miss", {**_cusum("miss", 0.1, 0.3), "verification_correction": "begg_greenes"}, "per_label", {"h": 2.5}),
-        _monitor("cusum.false", {**_cusum("false_alert", 0.1, 0.25), "require_mature": False}, "per_label", {"h": 2.5}, by=["site"]),
+        _monitor(
+            "cusum.false", {**_cusum("false_alert", 0.1, 0.25), "require_mature": False}, "per_label", {"h": 2.5}, by=["site"]
+        ),
     ]
 
 
@@ -88,7 +110,12 @@ def _cusum(event: str, p0: float, p1: float) -> Document:
 
 
 def _monitor(
-    name: str, metric: Document, window: str | None, investigate: Document, pause: Document | None = None, by: list[str] | None = None
+    name: str,
+    metric: Document,
+    window: str | None,
+    investigate: Document,
+    pause: Document | None = None,
+    by: list[str] | None = None,
 ) -> Document:
     found: Document = {"id": name, "hazard_id": "HZ-1", "metric": metric, "playbook": "PB-1"}
     found["limits"] = {"investigate": investigate, "pause": pause, "rollback_or_field_safety": None}
@@ -227,7 +254,9 @@ class _Fleet:
         return found
 
 
-def generate(seed: int, inferences: int = 400, hours: int = 48, trouble: Hostility | None = None, below_min: str = "accumulate") -> Scenario:
+def generate(
+    seed: int, inferences: int = 400, hours: int = 48, trouble: Hostility | None = None, below_min: str = "accumulate"
+) -> Scenario:
     """A fleet of six devices over `hours`: revision 2 of the first release comes into force at the second midnight."""
     rng = random.Random(seed)
     manifests = _manifests(below_min)
@@ -265,7 +294,7 @@ def _devices(digest: str) -> list[_Device]:
 
 
 def _inference(fleet: _Fleet, device: _Device, event_ms: int, drifted: bool) -> None:
-    rng, trouble = fleet.rng, fleet.trouble
+    rng = fleet.rng
     document = fleet.envelope(device, "pms.inference", event_ms)
     score = round(rng.betavariate(1.2, 3.0), 6) if rng.random() > 0.02 else rng.choice([0.0, 1.0])
     inference_id = f"i-{device.sent}"
@@ -285,7 +314,10 @@ def _inference(fleet: _Fleet, device: _Device, event_ms: int, drifted: bool) -> 
 
 def _features(fleet: _Fleet, drifted: bool) -> dict[str, Any]:
     rng = fleet.rng
-    features: dict[str, Any] = {"px": round(rng.gauss(1.2 if drifted else 0, 1), 4), "view": rng.choice(["PA", "PA", "AP", "LAT"])}
+    features: dict[str, Any] = {
+        "px": round(rng.gauss(1.2 if drifted else 0, 1), 4),
+        "view": rng.choice(["PA", "PA", "AP", "LAT"]),
+    }
     if fleet.happens(fleet.trouble.missing_value):
         features["px"] = rng.choice([None, -9, None])
     if fleet.happens(fleet.trouble.missing_value):
@@ -345,7 +377,11 @@ def _outcomes(fleet: _Fleet, device: _Device, inference: Document, event_ms: int
 
 def _outcome(fleet: _Fleet, device: _Device, inference: Document, arrival_ms: int, label: Document) -> None:
     document = fleet.envelope(device, "pms.outcome", arrival_ms - 1000)
-    document |= {"outcome_id": f"o-{device.sent}", "inference_id": inference["inference_id"], "label_time": document["event_time"]}
+    document |= {
+        "outcome_id": f"o-{device.sent}",
+        "inference_id": inference["inference_id"],
+        "label_time": document["event_time"],
+    }
     if device.digest is None:
         label = {key: value for key, value in label.items() if key != "revision"}
     elif fleet.happens(0.3):
@@ -367,7 +403,7 @@ def _heartbeats(fleet: _Fleet, device: _Device, span_ms: int) -> None:
     at_ms = START_MS + fleet.rng.randrange(10 * MINUTE_MS)
     while at_ms < START_MS + span_ms:
         document = fleet.envelope(device, "pms.heartbeat", at_ms)
-        document |= {"uptime_s": 1, "inferences_since_last": 0, "errors_since_last": 0, "buffer_depth": 0, "releases": []}
+        document |= dict.fromkeys(HEARTBEAT_COUNTS, 0) | {"releases": []}
         fleet.send(document, at_ms + 200)
         silent = fleet.happens(fleet.trouble.silence / 10)
         at_ms += (fleet.rng.randrange(2, 12) * 30 if silent else 10) * MINUTE_MS
@@ -383,7 +419,7 @@ def _unreadable(fleet: _Fleet, event_ms: int) -> None:
         json.dumps(document).encode(),
         json.dumps(document | {"schema": "pms.other"}).encode(),
         json.dumps(document | {"schema_version": 3}).encode(),
-        json.dumps(document | {"event_time": "yesterday"} | {name: 0 for name in ("uptime_s", "buffer_depth")}).encode(),
+        json.dumps(document | {"event_time": "yesterday"} | dict.fromkeys(HEARTBEAT_COUNTS, 0) | {"releases": []}).encode(),
         json.dumps(inference | {"features": {}, "score": 1.5}).encode(),
         json.dumps(inference | {"features": {}, "score": 0.5, "event_id": "x" * 65}).encode(),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 DAY_MS = 86_400_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,6 +36,7 @@ def format_time(ms: int) -> str:
     return f"{text}.{ms % 1000:03d}Z" if ms % 1000 else f"{text}Z"
 
 
+@cache
 def parse_duration(text: str) -> int:
     """Milliseconds of a duration in weeks, days, hours, minutes and seconds. Raises ValueError."""
     match = _DURATION.match(text)

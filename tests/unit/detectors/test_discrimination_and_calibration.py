@@ -42,7 +42,9 @@ def test_the_area_and_its_variance_are_those_of_the_rows_behind_the_bins():
         assert found.n == len(score)
 
 
-@pytest.mark.parametrize(("neg", "pos", "value"), [([5, 0], [0, 5], 1.0), ([0, 5], [5, 0], 0.0), ([1, 0], [0, 1], 1.0), ([9], [4], 0.5)])
+@pytest.mark.parametrize(
+    ("neg", "pos", "value"), [([5, 0], [0, 5], 1.0), ([0, 5], [5, 0], 0.0), ([1, 0], [0, 1], 1.0), ([9], [4], 0.5)]
+)
 def test_an_area_without_variance_still_has_an_honest_interval(neg, pos, value):
     found = auroc([neg], [pos])[0]
     assert found.value == value

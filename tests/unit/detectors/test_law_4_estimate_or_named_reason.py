@@ -28,7 +28,9 @@ from detectors.spiegelhalter import spiegelhalter
 
 INTS = st.one_of(st.integers(0, 12), st.sampled_from([0, 1, -1, 10**6, 2**31, 2**53 + 1, 2**62, -(2**62), 2**63 - 1]))
 FLOATS = st.one_of(
-    st.floats(0, 20), st.sampled_from([0.0, -1.0, 1e-300, 5e-324, 1e18, 1e308, np.inf, -np.inf, np.nan]), st.floats(allow_nan=True)
+    st.floats(0, 20),
+    st.sampled_from([0.0, -1.0, 1e-300, 5e-324, 1e18, 1e308, np.inf, -np.inf, np.nan]),
+    st.floats(allow_nan=True),
 )
 LEVELS = st.sampled_from([0.5, 0.95, 0.999, 1 - 1e-12, 1e-9])
 
@@ -51,7 +53,15 @@ def cases(draw: Any) -> Case:
     floats = lambda: draw(vector(FLOATS, cells, np.float64))  # noqa: E731
     table = lambda: draw(matrix(INTS, cells, bins))  # noqa: E731
     probs = draw(st.sampled_from([np.full((cells, bins), 1.0 / bins), draw(matrix(FLOATS, cells, bins, np.float64))]))
-    logits = draw(st.sampled_from([np.linspace(-4, 4, bins), draw(vector(FLOATS, bins, np.float64)), np.linspace(-1, 1, cells * bins).reshape(cells, bins)]))
+    logits = draw(
+        st.sampled_from(
+            [
+                np.linspace(-4, 4, bins),
+                draw(vector(FLOATS, bins, np.float64)),
+                np.linspace(-1, 1, cells * bins).reshape(cells, bins),
+            ]
+        )
+    )
     choice = draw(st.integers(0, 13))
     line = (calibration_slope, calibration_intercept_joint, calibration_in_the_large)
     begg = (begg_greenes.sensitivity, begg_greenes.specificity, begg_greenes.npv)

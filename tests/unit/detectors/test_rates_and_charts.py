@@ -72,7 +72,8 @@ def simulated_run_length(p0, p1, p, h, runs, seed):
 
 
 @pytest.mark.parametrize(
-    ("p0", "p1", "p", "h"), [(0.1, 0.2, 0.1, 2.0), (0.1, 0.2, 0.2, 3.0), (0.05, 0.15, 0.05, 2.5), (0.3, 0.15, 0.3, 2.0), (0.2, 0.5, 0.2, 2.3)]
+    ("p0", "p1", "p", "h"),
+    [(0.1, 0.2, 0.1, 2.0), (0.1, 0.2, 0.2, 3.0), (0.05, 0.15, 0.05, 2.5), (0.3, 0.15, 0.3, 2.0), (0.2, 0.5, 0.2, 2.3)],
 )
 def test_the_markov_chain_gives_the_run_length_of_the_simulated_chart(p0, p1, p, h):
     mean, error = simulated_run_length(p0, p1, p, h, 4000, 9)
@@ -135,7 +136,12 @@ def test_a_latency_curve_that_falls_is_refused(points):
 def test_arrivals_are_expected_only_after_the_inference():
     curve = latency_curve(24.0, 96.0, 240.0)
     expected = expected_arrivals(
-        [[100, 0, 0], [0, 0, 100], [100, 100, 0]], [0.0, 24.0, 90.0], window_start_h=24, window_end_h=48, coverage=[0.5, 0.5, 1.0], curve=curve
+        [[100, 0, 0], [0, 0, 100], [100, 100, 0]],
+        [0.0, 24.0, 90.0],
+        window_start_h=24,
+        window_end_h=48,
+        coverage=[0.5, 0.5, 1.0],
+        curve=curve,
     )
     rise = float(curve.cdf(48.0) - 0.5)
     assert expected == pytest.approx([50 * rise, 0.0, 100 * rise + 50])

@@ -13,30 +13,8 @@ from surveillance.errors import InvalidManifest, Problem
 from surveillance.manifest.lint import lint
 from surveillance.manifest.parse import parse_manifest
 
-ODD = st.sampled_from(
-    [
-        None,
-        True,
-        0,
-        -1,
-        1.5,
-        1e300,
-        2**53,
-        "",
-        "x",
-        "*",
-        "a*b*c",
-        "PT1H",
-        "psi",
-        "sensitivity",
-        [],
-        [None],
-        ["x"],
-        {},
-        {"x": 1},
-        {"type": []},
-    ]
-)
+SCALARS = (None, True, 0, -1, 1.5, 1e300, 2**53, "", "x", "*", "a*b*c", "PT1H", "psi", "sensitivity")
+ODD = st.sampled_from([*SCALARS, [], [None], ["x"], {}, {"x": 1}, {"type": []}])
 
 
 def places(value: Any, steps: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
