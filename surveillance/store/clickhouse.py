@@ -15,7 +15,7 @@ from surveillance.store.document_table import DocumentTables
 from surveillance.store.dsn import ChdbTarget, ServerTarget
 from surveillance.store.migrate import is_replicated, migrate, set_retention
 from surveillance.store.pane_table import PaneTable
-from surveillance.store.protocol import Document, Progress, Quarantined, RawRows
+from surveillance.store.protocol import Document, Progress, Quarantined, RawRows, StatusRow
 from surveillance.store.raw_table import RawTable
 
 
@@ -131,6 +131,24 @@ class ClickHouseStore:
         columns = [answer[name].to_pylist() for name in ("partition", "offset", "watermark_ms", "partition_ms")]
         rows = zip(*columns, texts(answer["stopped"]), strict=True)
         return {row[0]: Progress(*row) for row in rows}
+
+    def write_status(self, log_id: str, rows: Sequence[StatusRow]) -> None:
+        if not rows:
+            return
+        columns: dict[str, Any] = {
+            "log_id": constant(log_id, len(rows)),
+            "key": plain([row.key for row in rows]),
+            "revision": pa.array([row.revision for row in rows], pa.int64()),
+            "body": plain([row.body for row in rows]),
+        }
+        self._connection.insert("status", pa.table(columns))
+
+    def read_status(self, log_id: str) -> Sequence[StatusRow]:
+        answer = self._connection.select(
+            "SELECT `key`, revision, body FROM status FINAL WHERE log_id = {log_id:String} ORDER BY `key`", {"log_id": log_id}
+        )
+        rows = zip(texts(answer["key"]), answer["revision"].to_pylist(), texts(answer["body"]), strict=True)
+        return [StatusRow(*row) for row in rows]
 
     def append(self, table: str, documents: Sequence[Document]) -> None:
         self._documents.append(table, documents)

@@ -12,7 +12,7 @@ import numpy as np
 from surveillance.arrays import Bool, Hashes
 from surveillance.panes.rows import PaneKey, PaneRow
 from surveillance.store.documents import DOCUMENT_TABLES, Coordinates, coordinates, known_table, refuse_conflicts
-from surveillance.store.protocol import Document, Progress, Quarantined, RawRows
+from surveillance.store.protocol import Document, Progress, Quarantined, RawRows, StatusRow
 from surveillance.store.raw_columns import joined, newest, take
 
 _CHUNK_ROWS = 200_000
@@ -28,6 +28,7 @@ class MemoryStore:
         self._panes: dict[str, dict[PaneKey, PaneRow]] = defaultdict(dict)
         self._pane_versions: dict[tuple[str, int], int] = {}
         self._progress: dict[str, dict[int, Progress]] = defaultdict(dict)
+        self._status: dict[str, dict[str, StatusRow]] = defaultdict(dict)
         self._documents: dict[str, dict[Coordinates, Document]] = {table: {} for table in DOCUMENT_TABLES}
 
     def close(self) -> None:
@@ -136,6 +137,17 @@ class MemoryStore:
     def read_progress(self, log_id: str) -> Mapping[int, Progress]:
         with self._lock:
             return dict(sorted(self._progress[log_id].items()))
+
+    def write_status(self, log_id: str, rows: Sequence[StatusRow]) -> None:
+        with self._lock:
+            kept = self._status[log_id]
+            for row in rows:
+                if row.key not in kept or row.revision >= kept[row.key].revision:
+                    kept[row.key] = row
+
+    def read_status(self, log_id: str) -> Sequence[StatusRow]:
+        with self._lock:
+            return sorted(self._status[log_id].values(), key=lambda row: row.key.encode())
 
     def append(self, table: str, documents: Sequence[Document]) -> None:
         with self._lock:

@@ -91,6 +91,15 @@ class Document:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """A line of the last state: `key` orders the lines, `revision` grows with what was read, `body` is the line as JSON."""
+
+    key: str
+    revision: int
+    body: str
+
+
 class Store(Protocol):
     """See the module's docstring. Implementations are safe to use from several threads."""
 
@@ -150,6 +159,13 @@ class Store(Protocol):
         among equals of both the one written last, so that `stopped` can be set and cleared in place."""
 
     def read_progress(self, log_id: str) -> Mapping[int, Progress]: ...
+
+    # status ---------------------------------------------------------------------------------------------------
+    def write_status(self, log_id: str, rows: Sequence[StatusRow]) -> None:
+        """Upsert by key; the largest revision wins, among equals the one written last."""
+
+    def read_status(self, log_id: str) -> Sequence[StatusRow]:
+        """Every row, in order of key."""
 
     # documents ----------------------------------------------------------------------------------------------
     def append(self, table: str, documents: Sequence[Document]) -> None:

@@ -1,0 +1,23 @@
+"""The last state of every monitor and scope as the evaluator wrote it: the lines that `pms replay` ends with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from surveillance.errors import InvalidInput
+from surveillance.log_identity import current_log
+from surveillance.store.protocol import Store
+
+
+def status_lines(store: Store) -> Iterator[Mapping[str, Any]]:
+    """Status lines in the order of `pms replay`, the summary last.
+
+    Raises InvalidInput where no service has written to the store yet, StoreUnavailable.
+    """
+    log = current_log(store)
+    if log is None:
+        raise InvalidInput("no service has written to this store yet", "start `pms up`, or name the store that it uses")
+    for row in store.read_status(log.log_id):
+        yield json.loads(row.body)
