@@ -7,6 +7,7 @@ would see the partitions of its worker alone.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer
@@ -16,7 +17,8 @@ from mode import get_logger
 
 from streams.metrics import Metrics
 from streams.security import PLAINTEXT, Security
-from surveillance.errors import InvalidManifest, LogMismatch
+from streams.topic_ids import describe_topics
+from surveillance.errors import InvalidInput, InvalidManifest, LogMismatch
 
 logger = get_logger(__name__)
 OnManifest = Callable[[bytes, int], None]
@@ -34,56 +36,92 @@ class Releases:
 
     Compaction keeps the newest record of a digest, so a manifest that is sent again may come with its later time alone:
     whoever listens keeps the first time it knows of.
+
+    `complete_to_ms`: every registration that the broker had taken by this moment of our wall clock was given out; 0 before
+    `start` returns. It does not move while the topic cannot be read, or holds a transaction that is still open.
     """
 
     def __init__(
         self, bootstrap: str, topic: str, on_manifest: OnManifest, security: Security = PLAINTEXT, metrics: Metrics | None = None
     ) -> None:
+        self.complete_to_ms = 0
         self._topic = topic
         self._on_manifest = on_manifest
         self._metrics = metrics
-        self._arguments = {"bootstrap_servers": bootstrap, **security.aiokafka()}
-        self._consumer: AIOKafkaConsumer | None = None
+        self._arguments = {"bootstrap_servers": bootstrap, "enable_auto_commit": False, **security.aiokafka()}
+        self._reader: AIOKafkaConsumer | None = None
+        self._prober: AIOKafkaConsumer | None = None
 
     async def start(self) -> None:
-        """Returns when everything that stood in the topic was given out. Raises LogMismatch where there is no such topic."""
-        consumer = AIOKafkaConsumer(
-            enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed", **self._arguments
-        )
-        await consumer.start()
-        self._consumer = consumer
-        partitions = await _partitions(consumer, self._topic)
-        if not partitions:
+        """Returns when everything that stands in the topic was given out.
+
+        Raises LogMismatch where there is no such topic, InvalidInput where no broker answers.
+        """
+        try:
+            await self._connect()
+            backlog: list[ConsumerRecord] = []
+            while (complete_to_ms := await self._read_up_to()) is None:
+                backlog.extend(await self._poll())
+        except KafkaError as error:
             await self.stop()
-            raise LogMismatch(self._topic, ["it does not exist; to mend: pms topics create"])
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        backlog: list[ConsumerRecord] = []
-        while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
-            for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
-                backlog.extend(records)
+            raise InvalidInput(
+                f"the releases topic {self._topic} cannot be read: {error}", "check PMS_KAFKA_BOOTSTRAP and the security settings"
+            ) from error
+        except BaseException:
+            await self.stop()
+            raise
         backlog.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
         self._give(backlog)
+        self.complete_to_ms = complete_to_ms
+
+    async def _connect(self) -> None:
+        self._reader = AIOKafkaConsumer(auto_offset_reset="earliest", isolation_level="read_committed", **self._arguments)
+        # A consumer of committed records is told an end that leaves out open transactions: a registration in one carries a
+        # time that has passed already when it appears. So the end of the log itself is asked of another consumer.
+        self._prober = AIOKafkaConsumer(isolation_level="read_uncommitted", **self._arguments)
+        await self._reader.start()
+        await self._prober.start()
+        partitions = await _partitions(self._reader, self._topic)
+        if not partitions:
+            raise LogMismatch(self._topic, ["it does not exist; to mend: pms topics create"])
+        self._reader.assign(partitions)
+        await self._reader.seek_to_beginning(*partitions)
+
+    async def _poll(self) -> list[ConsumerRecord]:
+        assert self._reader is not None, "start comes first"
+        found = await self._reader.getmany(timeout_ms=POLL_MS)
+        return [record for records in found.values() for record in records]
+
+    async def _read_up_to(self) -> int | None:
+        """The moment up to which `_poll` has returned everything, wall-clock ms; None where it has not."""
+        assert self._reader is not None, "start comes first"
+        assert self._prober is not None
+        asked_ms = int(time.time() * 1000)
+        ends = await self._prober.end_offsets(self._reader.assignment())
+        for tp, end in ends.items():
+            # Beyond the end is no better than before it: the topic was made anew, and its beginning not read.
+            if await self._reader.position(tp) != end:
+                return None
+        return asked_ms
 
     async def follow(self, stop: asyncio.Event) -> None:
         """A service for `run_worker(beside=...)`: gives out what comes until `stop` is set."""
-        assert self._consumer is not None, "follow comes after start"
-        while not stop.is_set():
-            try:
-                found = await self._consumer.getmany(timeout_ms=POLL_MS)
-            except KafkaError as error:
-                logger.warning("the releases topic cannot be read at the moment: %s", error)
-                await asyncio.sleep(RETRY_S)
-                continue
-            for records in found.values():
-                self._give(records)
-        await self.stop()
+        try:
+            while not stop.is_set():
+                try:
+                    self._give(await self._poll())
+                    self.complete_to_ms = await self._read_up_to() or self.complete_to_ms
+                except KafkaError as error:
+                    logger.warning("the releases topic cannot be read at the moment: %s", error)
+                    await asyncio.sleep(RETRY_S)
+        finally:
+            await self.stop()
 
     async def stop(self) -> None:
-        """Closes the connection."""
-        if self._consumer is not None:
-            await self._consumer.stop()
+        """Closes the connections."""
+        for consumer in (self._reader, self._prober):
+            if consumer is not None:
+                await consumer.stop()
 
     def _give(self, records: Sequence[ConsumerRecord]) -> None:
         for record in records:
@@ -104,7 +142,5 @@ class Releases:
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     """Of a topic that may not exist, which must not be created by asking."""
-    topics = await consumer.topics()
-    if topic not in topics:
-        return []
-    return [TopicPartition(topic, partition) for partition in sorted(consumer.partitions_for_topic(topic) or ())]
+    found = await describe_topics(consumer._client, [topic])
+    return [TopicPartition(topic, partition) for partition in range(found[topic].partitions)] if topic in found else []
