@@ -15,7 +15,6 @@ import numpy as np
 
 from streams.event_files import read_event_lines
 from surveillance.arrays import NOT_SENT_MS, Int
-from surveillance.errors import InvalidManifest
 from surveillance.evaluation.judging import Moment
 from surveillance.events.arrival import arrival_ms
 from surveillance.events.decode import decode
@@ -25,12 +24,10 @@ from surveillance.incidents.lines import Line
 from surveillance.incidents.record import record_judgement
 from surveillance.ingest.ledger import Ledger
 from surveillance.ingest.owned import LogPartition, OwnedPartition
-from surveillance.manifest.lint import lint
-from surveillance.manifest.parse import load_manifest
-from surveillance.manifest.unbuilt import unbuilt_types
-from surveillance.panes.plan import BUILT_TYPES, plan_of
+from surveillance.manifest.parse import read_document
 from surveillance.panes.statistics import LEDGER
-from surveillance.registry import ALWAYS_MS, Registration, Registry
+from surveillance.registering import registration_of
+from surveillance.registry import Registration, Registry
 from surveillance.store.opening import open_store
 from surveillance.store.protocol import Store
 from surveillance.times import to_text
@@ -68,14 +65,10 @@ def load_registration(path: Path) -> Registration:
     """A manifest from a file, in force from `effective_from`, else from the start.
 
     Raises:
+        InvalidInput: the file cannot be read.
         InvalidManifest: it has problems, or names a metric type that is not built yet.
     """
-    manifest, document, digest = load_manifest(path)
-    problems = [problem for problem in lint(document) if problem.severity == "error"] + unbuilt_types(manifest, BUILT_TYPES)
-    if problems:
-        raise InvalidManifest(str(path), problems)
-    effective_ms = manifest.surveillance.effective_from_ms
-    return Registration(plan_of(manifest, digest), ALWAYS_MS if effective_ms is None else effective_ms)
+    return registration_of(read_document(path), str(path))
 
 
 class Replay:

@@ -38,12 +38,22 @@ def load_manifest(path: Path | str) -> tuple[Manifest, dict[str, Any], str]:
         InvalidInput: the file cannot be read.
         InvalidManifest: what it holds is no manifest.
     """
+    document = read_document(path)
+    return parse_manifest(document, str(path)), document, manifest_digest(document)
+
+
+def read_document(path: Path | str) -> dict[str, Any]:
+    """The document of a YAML or JSON file.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+        InvalidManifest: what it holds is no document.
+    """
     try:
         written = Path(path).read_bytes()
     except OSError as error:
         raise InvalidInput(f"manifest {path} cannot be read: {error.strerror}", "check the path and its permissions") from None
-    document = load_document(written, str(path))
-    return parse_manifest(document, str(path)), document, manifest_digest(document)
+    return load_document(written, str(path))
 
 
 def read_structure(document: Any) -> tuple[Manifest | None, list[Problem]]:

@@ -1,0 +1,36 @@
+"""From a manifest document to a registration: what is checked before anything counts under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from surveillance.errors import InvalidManifest
+from surveillance.manifest.digest import manifest_digest
+from surveillance.manifest.lint import lint
+from surveillance.manifest.parse import parse_manifest
+from surveillance.manifest.unbuilt import unbuilt_types
+from surveillance.panes.plan import BUILT_TYPES, plan_of
+from surveillance.registry import ALWAYS_MS, IN_FORCE_DELAY_MS, Registration
+
+
+def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: int | None = None) -> Registration:
+    """The registration of a manifest that was read from a file or a log.
+
+    In force from `registered_ms` (broker time of the registration) + 60 s or `effective_from`, whichever is later; without
+    `registered_ms`, as in replay and header time, from `effective_from`, else from the start.
+
+    Raises:
+        InvalidManifest: it has errors (warnings stop nothing), or names a metric type that is not built yet.
+    """
+    manifest = parse_manifest(document, source)
+    problems = [problem for problem in lint(document) if problem.severity == "error"]
+    problems += unbuilt_types(manifest, BUILT_TYPES)
+    if problems:
+        raise InvalidManifest(source, problems)
+    effective_ms = manifest.surveillance.effective_from_ms
+    if registered_ms is None:
+        in_force_ms = ALWAYS_MS if effective_ms is None else effective_ms
+    else:
+        in_force_ms = max(registered_ms + IN_FORCE_DELAY_MS, ALWAYS_MS if effective_ms is None else effective_ms)
+    return Registration(plan_of(manifest, manifest_digest(document)), in_force_ms)
