@@ -78,4 +78,5 @@ class StructRows:
 def _taken(events: Sequence[Event], rows: Int) -> Sequence[Event]:
     if len(rows) < 2:
         return [events[row] for row in rows.tolist()]
-    return itemgetter(*rows.tolist())(events)
+    taken: tuple[Event, ...] = itemgetter(*rows.tolist())(events)
+    return taken

@@ -97,7 +97,7 @@ def _parse_layout(chars: Small, end: int) -> Int:
 
 
 def _number(digits: Small, start: int, count: int) -> Int:
-    value = digits[start].astype(np.int64)
+    value: Int = digits[start].astype(np.int64)
     for place in range(start + 1, start + count):
         value = value * 10 + digits[place]
     return value
@@ -106,7 +106,8 @@ def _number(digits: Small, start: int, count: int) -> Int:
 def _separators(columns: Small) -> Bool:
     dashes = (columns[4] == ord("-")) & (columns[7] == ord("-"))
     colons = (columns[13] == ord(":")) & (columns[16] == ord(":"))
-    return dashes & colons & ((columns[10] | 0x20) == ord("t"))
+    good: Bool = dashes & colons & ((columns[10] | 0x20) == ord("t"))
+    return good
 
 
 def _fraction(columns: Small, digits: Small, end: int) -> tuple[Int, Bool]:
@@ -138,4 +139,5 @@ def _offset(columns: Small, digits: Small, end: int) -> tuple[Int, Bool]:
 def _may_leap(minutes: Int) -> Bool:
     """Whether this UTC minute is 23:59 on the last day of a month."""
     next_day = np.floor_divide(minutes, 1440) + 1
-    return (minutes % 1440 == 1439) & (_FIRST_DAY[np.searchsorted(_FIRST_DAY, next_day)] == next_day)
+    month_ends: Bool = _FIRST_DAY[np.searchsorted(_FIRST_DAY, next_day)] == next_day
+    return month_ends & (minutes % 1440 == 1439)
