@@ -21,7 +21,7 @@ from surveillance.events.decode import decode
 from surveillance.events.limits import DecodeLimits
 from surveillance.incidents.evaluator import Evaluator, Judgement
 from surveillance.incidents.lines import Line
-from surveillance.incidents.record import record_judgement
+from surveillance.incidents.record import record_decision, record_evidence
 from surveillance.ingest.ledger import Ledger
 from surveillance.ingest.owned import LogPartition, OwnedPartition
 from surveillance.manifest.parse import read_document
@@ -132,8 +132,9 @@ class Replay:
         yield from self._recorded(judgement)
 
     def _recorded(self, judgement: Judgement) -> Iterator[Line]:
-        record_judgement(self.store, self.log_id, judgement)
+        record_evidence(self.store, self.log_id, judgement.evidence)
         for decision in judgement.decisions:
+            record_decision(self.store, self.log_id, decision)
             yield decision.line
             yield from decision.triggers
 

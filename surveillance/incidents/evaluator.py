@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
 
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Moment, Subject
@@ -40,32 +41,62 @@ class Judgement:
     decisions: tuple[Decision, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How far a manifest was judged and decided: the clocks of that moment, and for each partition the offset up to which
+    every row had been read."""
+
+    watermark_ms: int
+    partition_ms: int
+    offsets: Mapping[int, int] = field(default_factory=dict)
+
+    def clock_ms(self, on_partition_time: bool) -> int:
+        """The clock that closes a monitor's windows."""
+        return self.partition_ms if on_partition_time else self.watermark_ms
+
+    def covers(self, evidence: Evidence, on_partition_time: bool) -> bool:
+        """Whether this very evaluation was decided then: its window had closed, and no row of it is newer."""
+        if evidence.end_ms > self.clock_ms(on_partition_time):
+            return False
+        return all(version <= self.offsets.get(partition, -1) for partition, version in evidence.revision.items())
+
+
 class Evaluator:
-    """State of evaluation over every registered manifest; rebuilt from rows and stored incidents after a restart."""
+    """State of evaluation over every registered manifest; rebuilt from rows and stored incidents after a restart.
+
+    `judged` says by digest what was decided before the restart: that is remembered, and not decided again.
+    """
 
     def __init__(
-        self, registry: Registry, incidents: Iterable[Incident] = (), *, judged_to: dict[tuple[str, str], int] | None = None
+        self, registry: Registry, incidents: Iterable[Incident] = (), *, judged: Mapping[str, Judged] | None = None
     ) -> None:
         self.registry, self.mirror = registry, PaneMirror()
         self._judges: dict[tuple[str, str], list[MonitorJudge]] = {}
         self._history: dict[CaseKey, History] = {}
         self._incidents: dict[CaseKey, Incident] = {}
-        self._decided_to = judged_to if judged_to is not None else {}
-        for incident in incidents:
-            self._incidents[incident.tenant, incident.manifest_digest, incident.monitor_id, incident.scope] = incident
+        self._judged = judged or {}
+        self._changed: set[CaseKey] = set()
+        for incident in sorted(incidents, key=lambda one: one.ordinal):
+            self.adopt(incident)
+
+    def adopt(self, incident: Incident) -> None:
+        """Take an incident as it is stored for the state of its monitor and scope."""
+        self._incidents[incident.tenant, incident.manifest_digest, incident.monitor_id, incident.scope] = incident
 
     def take(self, rows: Sequence[PaneRow]) -> None:
         """Bring pane rows up to date."""
         self.mirror.apply(rows)
 
-    def judge(self, moment: Moment) -> Judgement:
-        """Judge every monitor that is due at this moment."""
+    def judge(self, moment: Moment, owned: Collection[str] | None = None) -> Judgement:
+        """Judge every monitor that is due at this moment, of the manifests with these digests (None = all)."""
         evidence: list[Evidence] = []
         decisions: list[Decision] = []
         for registration in self.registry.all():
+            if owned is not None and registration.digest not in owned:
+                continue
             for tenant in self.mirror.tenants(registration.digest):
                 for judge in self._judges_of(tenant, registration):
-                    for one in judge.judge(moment):
+                    for one in self._fresh(judge, moment):
                         evidence.append(one)
                         decided = self._decide(one, registration, judge, moment)
                         decisions += [decided] if decided is not None else []
@@ -78,15 +109,39 @@ class Evaluator:
             self._judges[key] = [judge_of(subject, monitor) for monitor in registration.plan.manifest.surveillance.monitors]
         return self._judges[key]
 
+    def _fresh(self, judge: MonitorJudge, moment: Moment) -> Iterator[Evidence]:
+        """Evaluations to be recorded and decided, each in the memory of its case when it comes.
+
+        Revisions of windows that were judged before all enter the memory first, so that persistence sees each window at its
+        newest revision; new windows enter one by one, in order of time. What was decided before a restart is only remembered.
+        """
+        found = list(judge.judge(moment))
+        revised = [self._judged_before(one, judge) for one in found]
+        for one, known in zip(found, revised, strict=True):
+            if known:
+                self._remember(one)
+        for one, known in zip(found, revised, strict=True):
+            if not known:
+                self._remember(one)
+            judged = self._judged.get(one.manifest_digest)
+            if judged is None or not judged.covers(one, _runs_on_partition_time(judge)):
+                yield one
+
+    def _judged_before(self, evidence: Evidence, judge: MonitorJudge) -> bool:
+        history, judged = self._history.get(_case(evidence)), self._judged.get(evidence.manifest_digest)
+        if history is not None and history.newest is not None and evidence.end_ms <= history.newest.end_ms:
+            return True
+        return judged is not None and evidence.end_ms <= judged.clock_ms(_runs_on_partition_time(judge))
+
+    def _remember(self, evidence: Evidence) -> None:
+        self._history.setdefault(_case(evidence), History()).put(evidence)
+        self._changed.add(_case(evidence))
+
     def _decide(self, evidence: Evidence, registration: Registration, judge: MonitorJudge, moment: Moment) -> Decision | None:
-        key = (evidence.tenant, evidence.manifest_digest, evidence.monitor_id, evidence.scope)
-        history = self._history.setdefault(key, History())
-        history.put(evidence)
-        if evidence.end_ms <= self._decided_to.get((evidence.manifest_digest, evidence.monitor_id), evidence.end_ms - 1):
-            return None  # decided before a restart: only the memory is rebuilt
-        manifest = registration.plan.manifest
+        key = _case(evidence)
+        history, manifest = self._history[key], registration.plan.manifest
         # Heartbeats run on partition time, everything else on the watermark.
-        now_ms = evidence.end_ms if judge.monitor.metric.type == "heartbeat_gap" else moment.watermark_ms
+        now_ms = evidence.end_ms if _runs_on_partition_time(judge) else moment.watermark_ms
         change = step(self._incidents.get(key), history, evidence, manifest, judge.monitor, now_ms)
         if change is None:
             return None
@@ -101,14 +156,27 @@ class Evaluator:
 
     def status(self) -> list[Line]:
         """The last state of each manifest, monitor and scope, in order of manifest, monitor and scope."""
-        order = {
-            (registration.digest, monitor.id): (number, at)
-            for number, registration in enumerate(self.registry.all())
-            for at, monitor in enumerate(registration.plan.manifest.surveillance.monitors)
-        }
-        found = []
-        for (tenant, digest, monitor_id, scope), history in self._history.items():
-            if history.newest is not None:
-                line = status_line(history.newest, history.last_conclusive)
-                found.append(((*order[digest, monitor_id], tenant, scope_key(scope)), line))
-        return [line for _, line in sorted(found, key=lambda pair: pair[0])]
+        return [line for _, line in sorted(map(self._status_of, self._history), key=itemgetter(0))]
+
+    def take_changed_status(self) -> list[tuple[str, Line]]:
+        """(key, line) of every status that may have changed since the last call; keys order the lines as `status` does."""
+        changed, self._changed = self._changed, set()
+        return [self._status_of(case) for case in sorted(changed)]
+
+    def _status_of(self, case: CaseKey) -> tuple[str, Line]:
+        tenant, digest, monitor_id, scope = case
+        history, registration = self._history[case], self.registry.get(digest)
+        assert history.newest is not None
+        assert registration is not None
+        at = [monitor.id for monitor in registration.plan.manifest.surveillance.monitors].index(monitor_id)
+        key = (registration.manifest_id, f"{registration.revision:010d}", digest, f"{at:06d}", tenant, scope_key(scope))
+        return "\n".join(key), status_line(history.newest, history.last_conclusive)
+
+
+def _case(evidence: Evidence) -> CaseKey:
+    return evidence.tenant, evidence.manifest_digest, evidence.monitor_id, evidence.scope
+
+
+def _runs_on_partition_time(judge: MonitorJudge) -> bool:
+    """Silence is judged by partition time, everything else by the watermark."""
+    return judge.monitor.metric.type == "heartbeat_gap"

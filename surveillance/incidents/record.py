@@ -1,31 +1,87 @@
-"""Writing what was judged: evidence first, then the incident, then its triggers into the outbox. Keys make repeating harmless."""
+"""Writing what was judged: evidence, then each incident together with the triggers it asks for, then those triggers.
+
+An incident and its triggers are one document, so a crash cannot part them; `repair_triggers` writes again what a crash left
+out of the outbox. Keys and revisions make repeating harmless.
+"""
 
 from __future__ import annotations
 
-from surveillance.evaluation.evidence import canonical
-from surveillance.incidents.evaluator import Decision, Judgement
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from surveillance.errors import EvidenceConflict
+from surveillance.evaluation.evidence import Evidence, canonical
+from surveillance.incidents.evaluator import Decision
+from surveillance.incidents.incident import Incident
 from surveillance.store.protocol import Document, Store
 
 
-def record_judgement(store: Store, log_id: str, judgement: Judgement) -> None:
-    """Append evidence, incident events and triggers.
+def record_evidence(store: Store, log_id: str, evidence: Sequence[Evidence]) -> None:
+    """Append evaluations. One that is stored already with the same content is not written again.
 
-    Raises StoreUnavailable, or EvidenceConflict where the same revision was judged otherwise before.
+    Raises:
+        StoreUnavailable: nothing is lost, it may be called again.
+        EvidenceConflict: the same revision was judged otherwise before; nothing is written.
     """
-    evidence = [
+    documents = [
         Document(one.tenant, one.manifest_digest, f"{log_id}|{one.key}", one.revision_number, one.end_ms, one.body())
-        for one in judgement.evidence
+        for one in evidence
     ]
-    if evidence:
-        store.append("evidence", evidence)
-    for decision in judgement.decisions:
-        _record(store, log_id, decision)
+    if documents:
+        store.append("evidence", documents)
 
 
-def _record(store: Store, log_id: str, decision: Decision) -> None:
+def record_decision(store: Store, log_id: str, decision: Decision) -> bool:
+    """Append an incident's new line and put its triggers into the outbox.
+
+    False where another evaluator wrote this line of the incident before, at another moment: its line stands, ours is not.
+
+    Raises:
+        StoreUnavailable: it may be called again.
+    """
     incident = decision.incident
-    at_ms, digest, tenant = incident.changed_at_ms, incident.manifest_digest, incident.tenant
-    body = canonical({"state": incident.to_text(), "line": decision.line})
-    store.append("incident_events", [Document(tenant, digest, f"{log_id}|{incident.incident_id}", incident.lines, at_ms, body)])
-    for trigger in decision.triggers:
-        store.append("triggers", [Document(tenant, digest, f"{log_id}|{trigger['trigger_id']}", 0, at_ms, canonical(trigger))])
+    body = canonical({"state": incident.to_text(), "line": decision.line, "triggers": list(decision.triggers)})
+    document = Document(
+        incident.tenant,
+        incident.manifest_digest,
+        f"{log_id}|{incident.incident_id}",
+        incident.lines,
+        incident.changed_at_ms,
+        body,
+    )
+    try:
+        store.append("incident_events", [document])
+    except EvidenceConflict:
+        return False
+    put_triggers(store, log_id, [document])
+    return True
+
+
+def put_triggers(store: Store, log_id: str, incident_events: Iterable[Document]) -> None:
+    """Put the triggers that incident events ask for into the outbox, where they are not there yet. Raises StoreUnavailable."""
+    wanted = [
+        Document(event.tenant, event.manifest_digest, f"{log_id}|{trigger['trigger_id']}", 0, event.at_ms, canonical(trigger))
+        for event in incident_events
+        for trigger in json.loads(event.body)["triggers"]
+    ]
+    if wanted:
+        stored = {(one.tenant, one.key) for one in store.newest("triggers", keys=[one.key for one in wanted])}
+        store.append("triggers", [one for one in wanted if (one.tenant, one.key) not in stored])
+
+
+def repair_triggers(store: Store, log_id: str) -> None:
+    """After a restart: put into the outbox what a crash between two writes left out. Raises StoreUnavailable."""
+    put_triggers(store, log_id, (event for event in store.history("incident_events") if event.key.startswith(f"{log_id}|")))
+
+
+def stored_incidents(store: Store, log_id: str) -> list[Incident]:
+    """The newest state of every incident of the log, system incidents included. Raises StoreUnavailable."""
+    newest = [one for one in store.newest("incident_events") if one.key.startswith(f"{log_id}|")]
+    return [Incident.from_text(body_of(one)["state"]) for one in newest]
+
+
+def body_of(event: Document) -> dict[str, Any]:
+    """The parts of an incident event: `state` (text), `line`, `triggers`."""
+    found: dict[str, Any] = json.loads(event.body)
+    return found
