@@ -9,18 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from streams.event_files import read_event_lines
-from surveillance.arrays import NOT_SENT_MS, Int
+from surveillance.arrays import Int
 from surveillance.evaluation.judging import Moment
 from surveillance.events.arrival import arrival_ms
 from surveillance.events.decode import decode
 from surveillance.events.limits import DecodeLimits
 from surveillance.incidents.evaluator import Evaluator, Judgement
-from surveillance.incidents.lines import Line
+from surveillance.incidents.lines import Line, summary_line
 from surveillance.incidents.record import record_decision, record_evidence
 from surveillance.ingest.ledger import Ledger
 from surveillance.ingest.owned import LogPartition, OwnedPartition
@@ -30,7 +29,6 @@ from surveillance.registering import registration_of
 from surveillance.registry import Registration, Registry
 from surveillance.store.opening import open_store
 from surveillance.store.protocol import Store
-from surveillance.times import to_text
 
 CHUNK_LINES = 5_000
 
@@ -149,13 +147,7 @@ class Replay:
         yield from self.evaluator.status()
         yield self.summary()
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Line:
         """The summary line."""
-        watermark_ms = self.owned.fold.clock.watermark_ms
-        return {
-            "kind": "summary",
-            **Ledger.of_totals(self.evaluator.mirror.totals(LEDGER)).line(),
-            "panes": len(self.evaluator.mirror),
-            "watermark": None if watermark_ms == NOT_SENT_MS else to_text(watermark_ms),
-            "signed": False,
-        }
+        ledger = Ledger.of_totals(self.evaluator.mirror.totals(LEDGER))
+        return summary_line(ledger, len(self.evaluator.mirror), self.owned.fold.clock.watermark_ms)

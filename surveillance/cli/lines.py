@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
+
+from surveillance.incidents.lines import line_text
 
 Line = Mapping[str, Any]
 
@@ -14,12 +15,7 @@ Line = Mapping[str, Any]
 def print_lines(lines: Iterable[Line], *, as_json: bool) -> None:
     """Prints each line as it comes."""
     for line in lines:
-        click.echo(json_line(line) if as_json else text_line(line))
-
-
-def json_line(line: Line) -> str:
-    """One line of NDJSON; key order is the order of the object, so that the same input gives the same bytes."""
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        click.echo(line_text(line) if as_json else text_line(line))
 
 
 def text_line(line: Line) -> str:
@@ -34,7 +30,7 @@ def text_line(line: Line) -> str:
         case "summary":
             return _summary(line)
         case _:
-            return json_line(line)
+            return line_text(line)
 
 
 def _incident(line: Line) -> str:

@@ -128,7 +128,8 @@ class PaneMirror:
     def totals(self, statistic: str) -> Mapping[str, int]:
         """Sum of the first column by group over every pane and partition: the ledger."""
         found: dict[str, int] = {}
-        for key, (_, counts) in self._rows.items():
-            if key.statistic == statistic:
-                found[key.group] = found.get(key.group, 0) + int(counts[0])
+        for table in [table for key, table in self._tables.items() if key.statistic == statistic]:
+            for pane in table.panes.values():
+                for code, counts in pane.items():
+                    found[table.groups[code]] = found.get(table.groups[code], 0) + int(counts[0])
         return found

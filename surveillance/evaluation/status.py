@@ -1,14 +1,22 @@
-"""The last state of every monitor and scope as the evaluator wrote it: the lines that `pms replay` ends with."""
+"""The last state of every monitor and scope as the evaluator wrote it: the lines that `pms replay` ends with.
+
+The rows of the status table, by the first letter of their key: a status line each, the summary, and how far the evaluator
+has judged, which is its own.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from surveillance.errors import InvalidInput
 from surveillance.log_identity import current_log
 from surveillance.store.protocol import Store
+
+JUDGED: Final = "0"
+LINE: Final = "1"
+SUMMARY: Final = "2"
 
 
 def status_lines(store: Store) -> Iterator[Mapping[str, Any]]:
@@ -20,4 +28,5 @@ def status_lines(store: Store) -> Iterator[Mapping[str, Any]]:
     if log is None:
         raise InvalidInput("no service has written to this store yet", "start `pms up`, or name the store that it uses")
     for row in store.read_status(log.log_id):
-        yield json.loads(row.body)
+        if row.key[:1] != JUDGED:
+            yield json.loads(row.body)

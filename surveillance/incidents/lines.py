@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from detectors.estimate import Estimate, Insufficient
+from surveillance.arrays import NOT_SENT_MS
 from surveillance.evaluation.evidence import Evidence, Scope, estimate_body, reason_of, window_body
 from surveillance.evaluation.verdict import Verdict
 from surveillance.incidents.incident import Incident
+from surveillance.ingest.ledger import Ledger
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.model_limits import LevelLimit
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.times import to_text
 
 Line = dict[str, Any]
+
+
+def line_text(line: Mapping[str, Any]) -> str:
+    """One line of NDJSON; keys stand in the order of the object, so the same line gives the same bytes."""
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def incident_line(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> Line:
@@ -126,6 +135,17 @@ def status_line(evidence: Evidence, last_conclusive: Evidence | None) -> Line:
             "estimate": estimate_body(last_conclusive.outcome),
         }
     return line
+
+
+def summary_line(ledger: Ledger, panes: int, watermark_ms: int) -> Line:
+    """Where every event went, and how far time has come."""
+    return {
+        "kind": "summary",
+        **ledger.line(),
+        "panes": panes,
+        "watermark": None if watermark_ms == NOT_SENT_MS else to_text(watermark_ms),
+        "signed": False,
+    }
 
 
 def _reason(evidence: Evidence) -> str | None:

@@ -75,9 +75,11 @@ def repair_triggers(store: Store, log_id: str) -> None:
     put_triggers(store, log_id, (event for event in store.history("incident_events") if event.key.startswith(f"{log_id}|")))
 
 
-def stored_incidents(store: Store, log_id: str) -> list[Incident]:
-    """The newest state of every incident of the log, system incidents included. Raises StoreUnavailable."""
-    newest = [one for one in store.newest("incident_events") if one.key.startswith(f"{log_id}|")]
+def stored_incidents(store: Store, log_id: str, incident_id: str | None = None) -> list[Incident]:
+    """The newest state of every incident of the log (or of one), system incidents included. Raises StoreUnavailable."""
+    prefix = f"{log_id}|"
+    keys = None if incident_id is None else [prefix + incident_id]
+    newest = [one for one in store.newest("incident_events", keys=keys) if one.key.startswith(prefix)]
     return [Incident.from_text(body_of(one)["state"]) for one in newest]
 
 
