@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from detectors.arrays import Bool, Float, silent
 from detectors.estimate import Outcome, Reason
 from detectors.intervals import Bounds, normal_quantile
-from detectors.occupied import occupied
+from detectors.occupied import bin_dot, occupied
 from detectors.outcomes import outcomes
 
 _BISECTIONS = 60
@@ -51,10 +51,10 @@ def _area(neg: Float, pos: Float, n0: Float, n1: Float) -> tuple[Float, Float]:
     below, above = _placements(neg), _placements(pos)
     np.subtract((2.0 * n1)[:, None], above, out=above)
     weighted = pos * below
-    area = np.vecdot(pos, below) / (2.0 * n1 * n0)
-    of_positives = np.vecdot(weighted, below) / (4.0 * n1 * n0 * n0) - area * area
+    area = bin_dot(pos, below) / (2.0 * n1 * n0)
+    of_positives = bin_dot(weighted, below) / (4.0 * n1 * n0 * n0) - area * area
     np.multiply(neg, above, out=weighted)
-    of_negatives = np.vecdot(weighted, above) / (4.0 * n0 * n1 * n1) - area * area
+    of_negatives = bin_dot(weighted, above) / (4.0 * n0 * n1 * n1) - area * area
     variance = of_positives / np.maximum(n1 - 1.0, 1.0) + of_negatives / np.maximum(n0 - 1.0, 1.0)
     return np.clip(area, 0.0, 1.0), variance
 

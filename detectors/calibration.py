@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from detectors.arrays import Bool, Float, silent
 from detectors.estimate import Outcome, Reason
 from detectors.intervals import normal_quantile
-from detectors.occupied import occupied, of_bins
+from detectors.occupied import LANES, bin_dot, bin_sum, occupied, of_bins
 from detectors.outcomes import Refusal, outcomes
 
 _GROUP = 8
@@ -56,10 +56,10 @@ def joint_fit(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike) -> JointFit:
     refused = cells.impossible | cells.no_positives | cells.no_negatives | one_logit | separated
     line = np.zeros((_ROWS, len(refused)))
     if not refused.any():
-        line = _solve(cells.total, cells.pos, cells.x)
+        line = _solve(cells.total, cells.pos, cells.x, cells.first_bin)
     elif not refused.all():
         kept = np.flatnonzero(~refused)
-        line[:, kept] = _solve(cells.total[kept], cells.pos[kept], _of_cells(cells.x, kept))
+        line[:, kept] = _solve(cells.total[kept], cells.pos[kept], _of_cells(cells.x, kept), cells.first_bin)
     refusals = (
         *cells.class_refusals(),
         (one_logit, Reason.DEGENERATE_OUTCOMES),
@@ -122,6 +122,7 @@ class _Cells:
     pos: Float
     total: Float
     x: Float
+    first_bin: int
     n: Float
     events: Float
     impossible: Bool
@@ -132,14 +133,14 @@ class _Cells:
     def of(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike) -> _Cells:
         (negatives, positives), bins = occupied(neg, pos)
         total = negatives + positives
-        n, x = _sum(total), of_bins(bin_logit, bins, total.shape[1])
+        n, x = bin_sum(total), of_bins(bin_logit, bins, total.shape[1])
         impossible = (negatives.min(axis=1) < 0) | (positives.min(axis=1) < 0) | ~np.isfinite(n)
         unusable = ~np.isfinite(x)
         if unusable.any():
             impossible |= (unusable & (total != 0)).any(axis=1)
             x = np.where(unusable, 0.0, x)
-        events, others = _sum(positives), _sum(negatives)
-        return _Cells(negatives, positives, total, x, n, events, impossible, ~(events > 0), ~(others > 0))
+        events, others = bin_sum(positives), bin_sum(negatives)
+        return _Cells(negatives, positives, total, x, bins.start, n, events, impossible, ~(events > 0), ~(others > 0))
 
     def class_refusals(self) -> tuple[Refusal, ...]:
         return (
@@ -147,11 +148,6 @@ class _Cells:
             (self.no_positives, Reason.NO_POSITIVES),
             (self.no_negatives, Reason.NO_NEGATIVES),
         )
-
-
-def _sum(values: Float) -> Float:
-    """Over the bins of each cell, by a dot product: in the fixed order that `occupied` relies on."""
-    return np.vecdot(values, np.ones(values.shape[1]))
 
 
 def _of_cells(x: Float, cells: NDArray[np.intp]) -> Float:
@@ -181,23 +177,24 @@ _INTERCEPT, _SLOPE, _INTERCEPT_SE, _SLOPE_SE, _DONE = range(5)
 _ROWS = 5
 
 
-def _solve(total: Float, pos: Float, x: Float) -> Float:
+def _solve(total: Float, pos: Float, x: Float, first_bin: int) -> Float:
     """Lines (5, C): intercept, slope, their standard errors, and 1.0 where the fit settled."""
     start = np.zeros((_ROWS, len(total)))
     start[_SLOPE] = 1.0
-    weighted = total * x
-    rough_total = _grouped(total)
-    rough_x = _grouped(weighted) / np.where(rough_total > 0, rough_total, 1.0)
-    rough_pos = _grouped(pos)
-    rough = _newton(_Bins.of(rough_total, rough_x), _sum(rough_pos), np.vecdot(rough_pos, rough_x), start)
-    return _newton(_Bins.of(total, x), _sum(pos), np.vecdot(pos, x), rough)
+    rough_total = _grouped(total, first_bin)
+    rough_x = _grouped(total * x, first_bin) / np.where(rough_total > 0, rough_total, 1.0)
+    rough_pos = _grouped(pos, first_bin)
+    rough = _newton(_Bins.of(rough_total, rough_x), bin_sum(rough_pos), bin_dot(rough_pos, rough_x), start)
+    return _newton(_Bins.of(total, x), bin_sum(pos), bin_dot(pos, x), rough)
 
 
-def _grouped(values: Float) -> Float:
-    """Sums over groups of neighbouring bins; added bin by bin, which gives the same bits for any number of cells."""
+def _grouped(values: Float, first_bin: int) -> Float:
+    """Sums over groups of neighbouring bins, in whole strides that begin where they would if no bin had been left out."""
     cells, bins = values.shape
-    padded = np.zeros((cells, -(-bins // _GROUP) * _GROUP))
-    padded[:, :bins] = values
+    before = first_bin % (_GROUP * LANES)
+    groups = -(-(before + bins) // (_GROUP * LANES)) * LANES
+    padded = np.zeros((cells, groups * _GROUP))
+    padded[:, before : before + bins] = values
     sums = padded[:, 0::_GROUP].copy()
     for place in range(1, _GROUP):
         sums += padded[:, place::_GROUP]
@@ -261,10 +258,10 @@ def _moments(bins: _Bins, intercept: Float, slope: Float) -> tuple[Float, Float,
     np.exp(divisor, out=divisor)
     divisor += odds[:, None]
     shares = bins.n / divisor
-    p0, p1, p2 = odds * _sum(shares), odds * np.vecdot(shares, bins.x), odds * np.vecdot(shares, bins.x2)
+    p0, p1, p2 = odds * bin_sum(shares), odds * bin_dot(shares, bins.x), odds * bin_dot(shares, bins.x2)
     shares /= divisor
     square = odds * odds
-    q0, q1, q2 = square * _sum(shares), square * np.vecdot(shares, bins.x), square * np.vecdot(shares, bins.x2)
+    q0, q1, q2 = square * bin_sum(shares), square * bin_dot(shares, bins.x), square * bin_dot(shares, bins.x2)
     return p0, p1, p0 - q0, p1 - q1, p2 - q2
 
 
@@ -279,8 +276,8 @@ def _solve_shift(total: Float, events: Float, x: Float) -> tuple[Float, Float]:
         p += 1.0
         np.reciprocal(p, out=p)
         fitted = n * p
-        gap = events[running] - _sum(fitted)
-        information[running] = np.maximum(_sum(fitted) - np.vecdot(fitted, p), 1e-300)
+        gap = events[running] - bin_sum(fitted)
+        information[running] = np.maximum(bin_sum(fitted) - bin_dot(fitted, p), 1e-300)
         step = gap / information[running]
         shift[running] += np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
         left = running[step * gap > _SETTLED]
