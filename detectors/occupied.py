@@ -68,4 +68,5 @@ def bin_dot(values: Float, weights: Float) -> Float:
 
 
 def _across(lanes: Float) -> Float:
-    return np.einsum("cl->c", lanes)
+    total: Float = np.einsum("cl->c", lanes)
+    return total
