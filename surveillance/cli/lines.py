@@ -40,7 +40,7 @@ def _incident(line: Line) -> str:
 
 
 def _status(line: Line) -> str:
-    said = _estimate(line) if line.get("estimate") else line.get("reason", "")
+    said = ", ".join(part for part in (_estimate(line), line.get("reason")) if part)
     return f"{line['verdict']:13} {line['monitor_id']} at {_scope(line['scope'])}: {said}"
 
 
@@ -58,10 +58,12 @@ def _scope(scope: Mapping[str, str]) -> str:
 
 def _estimate(line: Line) -> str:
     estimate = line.get("estimate") or {}
-    shown = _number(estimate["value"]) if "value" in estimate else "no estimate"
+    parts = [_number(estimate["value"])] if "value" in estimate else []
     if "lower" in estimate and "upper" in estimate:
-        shown += f" [{_number(estimate['lower'])}, {_number(estimate['upper'])}]"
-    return f"{shown}, n {estimate['n']}" if "n" in estimate else shown
+        parts[-1] += f" [{_number(estimate['lower'])}, {_number(estimate['upper'])}]"
+    parts += [f"n {estimate['n']}"] if "n" in estimate else []
+    parts += [f"needs {estimate['needed']}"] if "needed" in estimate else []
+    return ", ".join(parts)
 
 
 def _number(value: float) -> str:

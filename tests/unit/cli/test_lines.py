@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from surveillance.cli.lines import json_line, print_lines, text_line
+from surveillance.cli.lines import print_lines, text_line
+from surveillance.incidents.lines import line_text
 
 INCIDENT: dict[str, Any] = {
     "kind": "incident",
@@ -39,12 +40,12 @@ SUMMARY: dict[str, Any] = {
 
 
 def test_json_keeps_the_order_of_keys_and_has_no_spaces() -> None:
-    assert json_line({"kind": "status", "b": 1, "a": [1.5, "é"]}) == '{"kind":"status","b":1,"a":[1.5,"é"]}'
+    assert line_text({"kind": "status", "b": 1, "a": [1.5, "é"]}) == '{"kind":"status","b":1,"a":[1.5,"é"]}'
 
 
 def test_a_number_that_is_not_finite_is_never_printed() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        json_line({"value": float("nan")})
+        line_text({"value": float("nan")})
 
 
 def test_an_incident_says_when_what_where_and_how_sure() -> None:
@@ -63,6 +64,13 @@ def test_an_incident_says_when_what_where_and_how_sure() -> None:
 
 def test_a_status_without_an_estimate_gives_its_reason() -> None:
     assert text_line(STATUS) == "inconclusive  cal.slope at all: below_minimum_n"
+
+
+def test_an_inconclusive_status_gives_its_numbers_and_its_reason() -> None:
+    small = STATUS | {"estimate": {"n": 12, "needed": 50}}
+    assert text_line(small) == "inconclusive  cal.slope at all: n 12, needs 50, below_minimum_n"
+    spanning = STATUS | {"estimate": {"value": 0.9, "lower": 0.8, "upper": 1.0, "n": 70}, "reason": "interval_spans_limit"}
+    assert text_line(spanning) == "inconclusive  cal.slope at all: 0.9 [0.8, 1], n 70, interval_spans_limit"
 
 
 def test_a_summary_adds_up_before_the_readers_eyes() -> None:
