@@ -26,7 +26,7 @@ from surveillance.ingest.owned import LogPartition, OwnedPartition
 from surveillance.manifest.parse import read_document
 from surveillance.panes.statistics import LEDGER
 from surveillance.registering import registration_of
-from surveillance.registry import Registration, Registry
+from surveillance.registry import EVER_MS, Registration, Registry
 from surveillance.store.opening import open_store
 from surveillance.store.protocol import Store
 
@@ -76,7 +76,7 @@ class Replay:
         self.registry, self.store, self.log_id = registry, store, log_id
         self.owned = OwnedPartition(LogPartition(log_id, "replay", 0, 1), store, registry)
         self.evaluator = Evaluator(registry)
-        self._forbidden = frozenset(name for one in registry.all() for name in one.plan.manifest.privacy.forbid)
+        self._forbidden = registry.forbidden(EVER_MS)
         self._last_ms: int | None = None
 
     def run(self, lines: Iterable[bytes], until_ms: int | None = None) -> Iterator[Line]:

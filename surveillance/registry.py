@@ -14,6 +14,8 @@ IN_FORCE_DELAY_MS = 60_000
 """A registration is in force this long after its own broker time, so that every process has read it by then."""
 ALWAYS_MS = -(2**62)
 """In force from the start: replay, and `header` time without `effective_from`."""
+EVER_MS = 2**62
+"""Later than every registration comes into force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class Registry:
         else:
             candidates = [one for one in self.in_force(broker_ms) if one.release_id == release_id]
         return max(candidates, key=lambda one: (one.revision, one.in_force_ms, one.manifest_id), default=None)
+
+    def forbidden(self, broker_ms: int) -> frozenset[str]:
+        """Field names that no event may carry at this broker time, by any manifest in force."""
+        return frozenset(name for one in self.in_force(broker_ms) for name in one.plan.manifest.privacy.forbid)
 
     def superseded_ms(self, registration: Registration) -> int | None:
         """When a higher revision of the same manifest comes into force; None while there is none."""

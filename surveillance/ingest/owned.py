@@ -109,6 +109,10 @@ class OwnedPartition:
         """The partition no longer moves; the next flush says so in its progress."""
         self.stopped, self._moved = why, True
 
+    def go_on(self) -> None:
+        """The partition moves again."""
+        self.stopped, self._moved = "", True
+
     @property
     def progress(self) -> Progress:
         clock = self.fold.clock
