@@ -20,7 +20,8 @@ class Evidence:
     """One evaluation of one monitor and scope.
 
     `revision` = largest version per partition among the rows read; `counts` = the summed vector; `partial` = a partition
-    had not reached the window's end, so the window may be breached but never met.
+    had not reached the window's end, so the window may be breached but never met; `withdrawn` = a correction emptied the pane
+    of a chart, so that nothing was looked at there.
     """
 
     tenant: str
@@ -41,6 +42,7 @@ class Evidence:
     coverage: float | None = None
     pooled_to: Scope | None = None
     extended: bool = False
+    withdrawn: bool = False
 
     @property
     def key(self) -> str:
@@ -70,6 +72,7 @@ class Evidence:
                 "coverage_mature": self.coverage,
                 "mature": self.mature,
                 "partial": self.partial,
+                "withdrawn": self.withdrawn,
                 "pooled_to": None if self.pooled_to is None else dict(self.pooled_to),
                 "counts": list(self.counts[: last + 1]),
                 "revision": {str(partition): version for partition, version in sorted(self.revision.items())},

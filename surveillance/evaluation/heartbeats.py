@@ -1,38 +1,26 @@
-"""`heartbeat_gap`: missed beats of devices and gateways, judged at every multiple of the interval of partition time.
-
-The last beat of a device as of a multiple m follows exactly from two counts per slot (see `statistics.Beats`): a code 2 s
-stands for a beat at the very start of slot s, 2 s + 1 for one inside it.
-"""
+"""`heartbeat_gap`: missed beats of devices and gateways, judged at every multiple of the interval of partition time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from detectors.estimate import Estimate
-from surveillance.arrays import Int
+from surveillance.arrays import Bool, Int
+from surveillance.evaluation.beat_log import BeatLog
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.mirror import merged
 from surveillance.evaluation.verdict import Finding
+from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
-from surveillance.panes.groups import scope_of
 from surveillance.panes.plan import DEVICE_AXES
-from surveillance.panes.statistics import BEAT_SLOTS, Beats
+from surveillance.registry import Registration
 
-_STEADY = 64
-"""Ticks a met series is still judged after its last breach: longer than any `clear_after` in use; then only changes matter."""
-
-
-@dataclass(slots=True)
-class _Device:
-    gateway: str
-    beats: set[int] = field(default_factory=set)
-    newest_event: int = -1
-    codes: Int = field(default_factory=lambda: np.zeros(0, np.int64))
+_ABSENT = -1
+"""Missed beats of a series that does not exist at a tick: before its first beat, or after its device went elsewhere."""
 
 
 class HeartbeatMonitor:
@@ -41,146 +29,117 @@ class HeartbeatMonitor:
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
         self.subject, self.monitor = subject, monitor
         self.interval_ms = subject.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
-        self._table: Table = subject.mirror.table(subject.table_key(statistics.BEATS, DEVICE_AXES))
-        self._changed = self._table.subscribe()
-        self._devices: dict[str, _Device] = {}
+        self._series = next(one for one in subject.plan.series if one.monitor is monitor)
+        self._log = self._log_of(subject.registration)
+        self._others: dict[str, tuple[Registration, BeatLog]] = {}
         self._judged_tick: int | None = None
         self._breached_tick: dict[Scope, int] = {}
+        rules = [subject.plan.manifest.persistence_of(monitor, level) for level in LEVELS]
+        self._steady = max(max(rule.of, rule.clear_after) for rule in rules)
+        """Ticks a series is still judged after its last breach; until the next one only its newest tick matters."""
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of each multiple of the interval passed since the last call, where it can matter to anybody."""
-        self._update()
-        first = self.subject.first_event_pane()
-        last = self._last_tick(moment)
-        if first is None or not self._devices:
+        late = self._update()
+        first, last = self.subject.first_event_pane(), self._last_tick(moment)
+        beats = [one.beats[0] for one in self._log.devices.values() if one.beats]
+        if first is None or not beats:
             return
-        start = (
-            self._judged_tick + 1
-            if self._judged_tick is not None
-            else min(int(one.codes[0]) // 2 for one in self._devices.values()) + 1
-        )
+        start = min(beats) // 2 + 1 if self._judged_tick is None else self._judged_tick + 1
+        if late and self._judged_tick is not None:
+            start = self._judged_tick
         if start <= last:
             yield from self._ticks(np.arange(start, last + 1), first, moment)
             self._judged_tick = last
-        elif moment.final and self._judged_tick is not None:
-            yield from self._ticks(np.array([self._judged_tick]), first, moment)
+            for log in (self._log, *(log for _, log in self._others.values())):
+                for device in log.devices.values():
+                    device.forget_before(last * self.interval_ms // log.interval_ms)
 
     def _last_tick(self, moment: Moment) -> int:
         superseded = self.subject.superseded_ms
         reached = moment.partition_ms if superseded is None else min(moment.partition_ms, superseded)
         return reached // self.interval_ms
 
-    def _update(self) -> None:
-        for pane in self._changed:
-            slot = pane // self.interval_ms
-            for code, counts in self._table.panes[pane].items():
-                self._take(scope_of(self._table.groups[code]), slot, counts.reshape(len(Beats), BEAT_SLOTS))
-        if self._changed:
-            for device in self._devices.values():
-                device.codes = np.array(sorted(device.beats), np.int64)
-        self._changed.clear()
+    def _log_of(self, registration: Registration) -> BeatLog:
+        key = self.subject.table_key(statistics.BEATS, DEVICE_AXES)._replace(manifest_digest=registration.digest)
+        interval_ms = registration.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
+        return BeatLog(self.subject.mirror.table(key), interval_ms)
 
-    def _take(self, levels: Mapping[str, str], first_slot: int, counts: Int) -> None:
-        at_start = (first_slot + np.flatnonzero(counts[Beats.AT_START])) * 2
-        inside = (first_slot + np.flatnonzero(counts[Beats.INSIDE])) * 2 + 1
-        beats = {*at_start.tolist(), *inside.tolist()}
-        known = self._devices.get(levels["device"])
-        if known is None:
-            if not beats:
-                return  # a device has no series before its first beat
-            known = self._devices[levels["device"]] = _Device(levels["gateway"])
-        if beats and max(beats) >= max(known.beats, default=-1):
-            known.gateway = levels["gateway"]
-        known.beats |= beats
-        events = np.flatnonzero(counts[Beats.ANY_EVENT])
-        if len(events):
-            known.newest_event = max(known.newest_event, first_slot + int(events[-1]))
+    def _update(self) -> bool:
+        for other in self.subject.registry.all():
+            if other.digest != self.subject.plan.digest and other.digest not in self._others:
+                self._others[other.digest] = (other, self._log_of(other))
+        for _, log in self._others.values():
+            log.update(None)
+        return self._log.update(self._judged_tick)
 
     # ticks ------------------------------------------------------------------------------------------------
     def _ticks(self, ticks: Int, first: int, moment: Moment) -> Iterator[Evidence]:
-        missed = {device: _missed(one.codes, ticks) for device, one in self._devices.items() if not self._ended(device, one)}
+        missed = {
+            name: np.where(self._ended(name, ticks), _ABSENT, device.missed(ticks)) for name, device in self._log.devices.items()
+        }
         by_gateway: dict[str, Int] = {}
-        for device, counts in missed.items():
-            gateway = self._devices[device].gateway
-            # A device that has not beaten yet (-1) says nothing of its gateway.
-            heard = np.where(counts < 0, np.iinfo(np.int64).max, counts)
-            by_gateway[gateway] = np.minimum(by_gateway[gateway], heard) if gateway in by_gateway else heard
+        for name, counts in missed.items():
+            gateway = self._log.devices[name].gateway
+            by_gateway[gateway] = _fewest(by_gateway[gateway], counts) if gateway in by_gateway else counts
         series: dict[Scope, Int] = {}
         for axis, values in (("gateway", by_gateway), ("device", missed)):
             if (axis,) in self.monitor.axes:
-                series |= {
-                    ((axis, level),): np.where(counts == np.iinfo(np.int64).max, -1, counts) for level, counts in values.items()
-                }
-        if not self.monitor.axes and missed:
+                series |= {((axis, level),): counts for level, counts in values.items()}
+        if not self.monitor.axes:
             series[()] = np.max(np.stack(list(missed.values())), axis=0)
-        yield from self._evidence(ticks, series, by_gateway, first, moment)
-
-    def _evidence(
-        self, ticks: Int, series: dict[Scope, Int], by_gateway: dict[str, Int], first: int, moment: Moment
-    ) -> Iterator[Evidence]:
-        fewest = min((limit.missed for limit in self.monitor.limits.by_level.values() if limit.missed is not None), default=1)
-        matters = np.zeros(len(ticks), np.bool_)
-        matters[-1] = True
-        for scope, counts in series.items():
-            for at in np.flatnonzero(counts >= fewest).tolist():
-                self._breached_tick[scope] = int(ticks[at])
-                matters[at : at + _STEADY] = True
-            if int(ticks[0]) - self._breached_tick.get(scope, -(10**9)) < _STEADY:
-                matters[: self._breached_tick[scope] + _STEADY - int(ticks[0]) + 1] = True
+        matters = self._matters(ticks, series)
         for at in np.flatnonzero(matters).tolist():
             judged = [
                 self._judged(scope, int(counts[at]), at, by_gateway, first)
                 for scope, counts in sorted(series.items())
-                if counts[at] >= 0
+                if counts[at] != _ABSENT
             ]
-            yield from evidence_of(self.subject, self.monitor, int(ticks[at]) * self.interval_ms, judged, moment)
+            end_ms = int(ticks[at]) * self.interval_ms
+            # Of a beat that has been heard a missing partition can take nothing back, so no tick is partial.
+            yield from evidence_of(self.subject, self.monitor, end_ms, judged, moment._replace(complete_ms=end_ms))
 
-    def _judged(self, scope: Scope, missed: int, at: int, by_gateway: dict[str, Int], first: int) -> Judged:
+    def _matters(self, ticks: Int, series: Mapping[Scope, Int]) -> Bool:
+        """The last tick, those of a breach and those that may clear it, and the last tick of a series that ends."""
+        fewest = min((limit.missed for limit in self.monitor.limits.by_level.values() if limit.missed is not None), default=1)
+        matters = np.zeros(len(ticks), np.bool_)
+        matters[-1] = True
+        for scope, counts in series.items():
+            matters[:-1] |= (counts[:-1] != _ABSENT) & (counts[1:] == _ABSENT)
+            breached = self._breached_tick.get(scope)
+            if breached is not None:
+                matters |= ticks <= breached + self._steady
+            for at in np.flatnonzero(counts >= fewest).tolist():
+                matters[at : at + self._steady + 1] = True
+                self._breached_tick[scope] = int(ticks[at])
+        return matters
+
+    def _judged(self, scope: Scope, missed: int, at: int, by_gateway: Mapping[str, Int], first: int) -> Judged:
         def silent(least: int) -> int:
-            unheard = np.iinfo(np.int64).max
-            return sum(least <= int(counts[at]) < unheard for counts in by_gateway.values())
+            return sum(int(counts[at]) >= least for counts in by_gateway.values())
 
         value = float(missed)
-        series = next(one for one in self.subject.plan.series if one.monitor is self.monitor)
-        return Judged(
-            series,
-            scope,
-            first,
-            Finding(Estimate(value, value, value, 1, "count"), silent=silent),
-            (missed,),
-            dict(self._table.largest_version),
-        )
+        finding = Finding(Estimate(value, value, value, 1, "count"), silent=silent)
+        return Judged(self._series, scope, first, finding, (missed,), self._revision())
 
-    def _ended(self, device: str, one: _Device) -> bool:
-        """Whether the device's newest event counts under another manifest."""
-        mine = (one.newest_event, self.subject.registration.in_force_ms)
-        for other in self.subject.registry.all():
-            if other.digest == self.subject.plan.digest:
-                continue
-            interval_ms = other.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
-            table = self.subject.mirror.table(
-                self.subject.table_key(statistics.BEATS, DEVICE_AXES)._replace(manifest_digest=other.digest)
-            )
-            newest = _newest_event_ms(table, device, interval_ms) // self.interval_ms
-            if (newest, other.in_force_ms) > mine:
-                return True
-        return False
+    def _revision(self) -> dict[int, int]:
+        """Every manifest's beats: a device that is heard under another one has no series here."""
+        return merged(log.table.largest_version for log in (self._log, *(log for _, log in self._others.values())))
+
+    def _ended(self, name: str, ticks: Int) -> Bool:
+        """Ticks at which the device's newest event counts under another manifest."""
+        mine = self._log.devices[name].heard_before(ticks)
+        ended = np.zeros(len(ticks), np.bool_)
+        for other, log in self._others.values():
+            device = log.devices.get(name)
+            if device is not None:
+                theirs = device.heard_before(ticks * self.interval_ms // log.interval_ms)
+                theirs = np.where(theirs < 0, -1, theirs * log.interval_ms // self.interval_ms)
+                newer_manifest = other.in_force_ms > self.subject.registration.in_force_ms
+                ended |= (theirs > mine) | ((theirs == mine) & (theirs >= 0) & newer_manifest)
+        return ended
 
 
-def _missed(codes: Int, ticks: Int) -> Int:
-    """Missed beats at each tick, -1 before the first beat."""
-    at = np.searchsorted(codes, ticks * 2, side="right") - 1
-    last = codes[np.maximum(at, 0)]
-    return np.where(at < 0, -1, ticks - last // 2 - last % 2)
-
-
-def _newest_event_ms(table: Table, device: str, interval_ms: int) -> int:
-    """Start of the newest slot with an event of the device under this table's manifest, -1 where there is none."""
-    codes = [code for code, text in enumerate(table.groups) if scope_of(text)["device"] == device]
-    for pane in sorted(table.panes, reverse=True) if codes else ():
-        for code in codes:
-            counts = table.panes[pane].get(code)
-            if counts is not None and counts.reshape(len(Beats), BEAT_SLOTS)[Beats.ANY_EVENT].any():
-                events = np.flatnonzero(counts.reshape(len(Beats), BEAT_SLOTS)[Beats.ANY_EVENT])
-                return pane + int(events[-1]) * interval_ms
-    return -1
+def _fewest(one: Int, other: Int) -> Int:
+    """The smaller count; a device that has no series says nothing of its gateway."""
+    return np.where(one == _ABSENT, other, np.where(other == _ABSENT, one, np.minimum(one, other)))

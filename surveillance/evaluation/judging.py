@@ -73,6 +73,7 @@ class Judged(NamedTuple):
     mature: bool = True
     pooled_to: Scope | None = None
     extended: bool = False
+    withdrawn: bool = False
 
 
 def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequence[Judged], moment: Moment) -> list[Evidence]:
@@ -105,6 +106,7 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
                 coverage=one.finding.coverage,
                 pooled_to=one.pooled_to,
                 extended=one.extended,
+                withdrawn=one.withdrawn,
             )
         )
     return found

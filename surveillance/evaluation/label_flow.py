@@ -10,109 +10,26 @@ import numpy as np
 from detectors.bernoulli_cusum import false_alert_parameters, fold, miss_parameters, weights
 from detectors.estimate import Estimate, Insufficient, Outcome, Reason
 from surveillance.arrays import Int
+from surveillance.evaluation.chart import Chart, ChartState
+from surveillance.evaluation.day_maturity import DayMaturity
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import Table, merged
+from surveillance.evaluation.mirror import merged
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import scope_with_feature
 from surveillance.manifest.metrics_performance import BernoulliCusum
-from surveillance.manifest.model_labels import LabelLatency
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.groups import group_text, scope_of
-from surveillance.panes.plan import DAY_AXIS
+from surveillance.panes.plan import DAY_AXIS, Series
 from surveillance.panes.statistics import FLOW, Flow
 from surveillance.times import DAY_MS, floor_to
 
-_LABELS = (Flow.NEGATIVES_UNFLAGGED, Flow.POSITIVES_UNFLAGGED, Flow.NEGATIVES_FLAGGED, Flow.POSITIVES_FLAGGED)
-
-
-class DayMaturity:
-    """The base pane in which the labels of each UTC day first were complete enough, over all scopes; never undone."""
-
-    def __init__(self, table: Table, pane_ms: int, latency: LabelLatency | None) -> None:
-        self._table, self._pane_ms, self._latency = table, pane_ms, latency
-        self._changed = table.subscribe()
-        self._by_day: dict[int, dict[int, Int]] = {}
-        self.pane: dict[int, int] = {}
-
-    def update(self, end_ms: int) -> set[int]:
-        """Take up changed panes; returns the days whose first maturity, as of panes that end by `end_ms`, is new or has moved."""
-        days = {day for day in self._by_day if day not in self.pane}
-        for pane in self._changed:
-            for code, counts in self._table.panes[pane].items():
-                day = int(scope_of(self._table.groups[code])[DAY_AXIS])
-                self._by_day.setdefault(day, {})[pane] = counts
-                days.add(day)
-        self._changed.clear()
-        moved = set()
-        for day in days:
-            first = self._first_mature(day, end_ms)
-            if first is not None and self.pane.get(day) != first:
-                self.pane[day] = first
-                moved.add(day)
-        return moved
-
-    def _first_mature(self, day: int, end_ms: int) -> int | None:
-        maturity = self._latency.maturity if self._latency is not None else None
-        if maturity is None:
-            return None
-        day_end = (day + 1) * DAY_MS
-        found = []
-        if maturity.or_age_ms is not None:
-            found.append(floor_to(day_end + maturity.or_age_ms, self._pane_ms))
-        if maturity.coverage_min is not None:
-            inferences = labelled = 0
-            for pane, counts in sorted(self._by_day[day].items()):
-                # A running day cannot mature: its pane is the day's first pane after its end at the earliest.
-                if pane >= day_end and inferences and labelled >= maturity.coverage_min * inferences:
-                    found.append(day_end)
-                    break
-                inferences += int(counts[Flow.INFERENCES_UNFLAGGED] + counts[Flow.INFERENCES_FLAGGED])
-                labelled += int(sum(counts[column] for column in _LABELS))
-                if pane >= day_end and inferences and labelled >= maturity.coverage_min * inferences:
-                    found.append(pane)
-                    break
-            else:
-                if inferences and labelled >= maturity.coverage_min * inferences:
-                    found.append(day_end)
-        first = min(found, default=None)
-        return first if first is not None and first + self._pane_ms <= end_ms else None
-
-
-_NOT_YET = -(2**62)
-
-
-@dataclass(slots=True)
-class _Chart:
-    """One scope's chart. `cases` and `mature` = counts by the pane they fold in and count as mature in; `waiting` panes are
-    beyond the last fold."""
-
-    cases: dict[int, Int] = field(default_factory=dict)
-    mature: dict[int, Int] = field(default_factory=dict)
-    waiting_cases: set[int] = field(default_factory=set)
-    waiting_mature: set[int] = field(default_factory=set)
-    folded_to: int = _NOT_YET
-    s: float = 0.0
-    n: int = 0
-    coverage: Int = field(default_factory=lambda: np.zeros(len(Flow), np.int64))
-    emitted_to: int = _NOT_YET
-
-    def put(self, pane: int, counts: Int, *, mature: bool) -> None:
-        """Add counts to a pane; a pane that was folded already makes the chart fold again from the start."""
-        panes, waiting = (self.mature, self.waiting_mature) if mature else (self.cases, self.waiting_cases)
-        known = panes.get(pane)
-        panes[pane] = counts.copy() if known is None else known + counts
-        waiting.add(pane)
-        if pane <= self.folded_to and counts.any():
-            self.folded_to, self.s, self.n, self.coverage = _NOT_YET, 0.0, 0, np.zeros(len(Flow), np.int64)
-            self.waiting_cases, self.waiting_mature = set(self.cases), set(self.mature)
-
-    def absorb(self, pane: int) -> None:
-        """Count what is mature up to a pane."""
-        reached = [at for at in self.waiting_mature if at <= pane]
-        for at in reached:
-            self.coverage = self.coverage + self.mature[at]
-        self.waiting_mature.difference_update(reached)
+_TRIALS = {
+    "miss": (Flow.POSITIVES_UNFLAGGED, Flow.POSITIVES_FLAGGED),
+    "false_alert": (Flow.NEGATIVES_FLAGGED, Flow.NEGATIVES_UNFLAGGED),
+    "override": (Flow.ACTIONED,),
+}
+_EVENTS = {"miss": Flow.POSITIVES_UNFLAGGED, "false_alert": Flow.NEGATIVES_FLAGGED, "override": Flow.OVERRIDDEN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +41,21 @@ class _Placed:
     mature: int | None
 
 
+@dataclass(slots=True)
+class _Scope:
+    """One scope's chart, what was placed into it by day and arrival pane, and how far it was reported."""
+
+    chart: Chart = field(default_factory=Chart)
+    placed: dict[int, dict[int, _Placed]] = field(default_factory=dict)
+    arrived: Int = field(default_factory=lambda: np.zeros(len(Flow), np.int64))
+    partial: set[int] = field(default_factory=set)
+    """Panes reported while a partition had not reached their end."""
+    reported: tuple[int, Outcome] | None = None
+    """Last end at which nothing had folded yet, and the reason."""
+
+
 class CusumMonitor:
-    """Judges one chart monitor of one subject: a chart per scope, refolded only where an earlier pane was corrected."""
+    """Judges one chart monitor of one subject: a chart per scope, refolded only from the pane that was corrected."""
 
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
         metric = monitor.metric
@@ -138,13 +68,12 @@ class CusumMonitor:
         self._days = DayMaturity(self._day_table, self.pane_ms, self.latency)
         self._tables = [subject.mirror.table(subject.table_key(FLOW, tuple(sorted(one.statistic_axes)))) for one in self.series]
         self._changed = [table.subscribe() for table in self._tables]
-        self._charts: list[dict[str, _Chart]] = [{} for _ in self.series]
-        self._placed: list[dict[tuple[str, int], dict[int, _Placed]]] = [{} for _ in self.series]
+        self._scopes: list[dict[str, _Scope]] = [{} if one.axes else {"": _Scope()} for one in self.series]
         self._judged_end: int | None = None
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
-        """Evidence of each base pane in which labels folded since the last call."""
-        end = floor_to(moment.watermark_ms, self.pane_ms)
+        """Evidence of each base pane in which labels folded, or were corrected, since the last call."""
+        end = self._last_end(moment)
         first = self.subject.first_event_pane()
         if first is None or (end == self._judged_end and not moment.final):
             return
@@ -152,15 +81,40 @@ class CusumMonitor:
         found: dict[int, list[Judged]] = {}
         for at, series in enumerate(self.series):
             self._take(at, moved)
-            for text, chart in sorted(self._charts[at].items()):
-                for pane, outcome in self._folded(chart, end):
-                    scope = scope_with_feature(series, text)
-                    found.setdefault(pane + self.pane_ms, []).append(
-                        Judged(series, scope, first, Finding(outcome), (), self._revision())
-                    )
-        for ended, judged in sorted(found.items()):
-            yield from evidence_of(self.subject, self.monitor, ended, judged, moment)
+            for text, scope in sorted(self._scopes[at].items()):
+                for ended, judged in self._judged(series, text, scope, end, first, moment):
+                    found.setdefault(ended, []).append(judged)
+        for ended, several in sorted(found.items()):
+            yield from evidence_of(self.subject, self.monitor, ended, several, moment)
         self._judged_end = end
+
+    def _last_end(self, moment: Moment) -> int:
+        """The watermark, or for a superseded revision the pane in which the last day of its inferences matures by age."""
+        superseded = self.subject.superseded_ms
+        if superseded is None or self.latency is None or self.latency.maturity.or_age_ms is None:
+            return floor_to(moment.watermark_ms, self.pane_ms)
+        last_ms = floor_to(superseded + DAY_MS - 1, DAY_MS) + self.latency.maturity.or_age_ms + self.pane_ms
+        return floor_to(min(moment.watermark_ms, last_ms), self.pane_ms)
+
+    def _judged(
+        self, series: Series, text: str, scope: _Scope, end: int, first: int, moment: Moment
+    ) -> Iterator[tuple[int, Judged]]:
+        """(window end, what is said there) of every pane of one scope that has something new to say."""
+        levels, revision = scope_with_feature(series, text), self._revision()
+        changed = scope.chart.fold_to(end, self.pane_ms, self._fold)
+        for pane in [pane for pane in scope.partial if pane + self.pane_ms <= moment.complete_ms]:
+            scope.partial.discard(pane)
+            changed.setdefault(pane, scope.chart.state(pane))
+        for pane, state in sorted(changed.items()):
+            if moment.complete_ms < pane + self.pane_ms:
+                scope.partial.add(pane)
+            yield pane + self.pane_ms, Judged(series, levels, first, _finding(state), (), revision, withdrawn=state is None)
+        if not scope.chart.has_folded:
+            waits = any(scope.arrived[column] for column in _TRIALS[self.metric.event])
+            unfolded = end, Insufficient(Reason.IMMATURE_LABELS if waits else Reason.NO_EXPOSURE)
+            if scope.reported != unfolded:
+                scope.reported = unfolded
+                yield end, Judged(series, levels, first, Finding(unfolded[1]), (), revision)
 
     def _revision(self) -> dict[int, int]:
         """A chart rests on every pane before, and on the maturity of days over all scopes."""
@@ -168,65 +122,49 @@ class CusumMonitor:
 
     # where labels fold ------------------------------------------------------------------------------------
     def _take(self, at: int, moved: set[int]) -> None:
-        table, placed = self._tables[at], self._placed[at]
+        table, scopes = self._tables[at], self._scopes[at]
         for pane in self._changed[at]:
             for code, counts in table.panes[pane].items():
                 levels = dict(scope_of(table.groups[code]))
                 day = int(levels.pop(DAY_AXIS))
-                text = group_text(list(levels), list(levels.values()))
-                known = placed.setdefault((text, day), {}).get(pane)
+                scope = scopes.setdefault(group_text(list(levels), list(levels.values())), _Scope())
+                known = scope.placed.get(day, {}).get(pane)
                 if known is None or (known.counts != counts).any():
-                    self._place(at, text, day, pane, counts)
+                    self._place(scope, day, pane, counts)
         self._changed[at].clear()
-        for text, day in [key for key in placed if key[1] in moved] if moved else ():
-            for pane, known in list(placed[text, day].items()):
-                self._place(at, text, day, pane, known.counts)
+        for scope in scopes.values() if moved else ():
+            for day in sorted(moved & scope.placed.keys()):
+                for pane, known in list(scope.placed[day].items()):
+                    self._place(scope, day, pane, known.counts)
 
-    def _place(self, at: int, text: str, day: int, pane: int, counts: Int) -> None:
+    def _place(self, scope: _Scope, day: int, pane: int, counts: Int) -> None:
         """Put the counts that arrived in a pane for a day where they belong now, and take them from where they stood."""
-        chart = self._charts[at].setdefault(text, _Chart())
         matured = self._days.pane.get(day)
         immediate = not self.metric.require_mature or self.metric.event == "override"
         mature = None if matured is None else max(pane, matured)
-        known = self._placed[at][text, day].get(pane)
+        known = scope.placed.setdefault(day, {}).get(pane)
         now = _Placed(counts.copy(), pane if immediate else mature, mature)
-        self._placed[at][text, day][pane] = now
+        scope.placed[day][pane] = now
+        scope.arrived = scope.arrived + now.counts - (known.counts if known is not None else 0)
         for sign, one in ((-1, known), (1, now)):
             if one is not None and one.cases is not None:
-                chart.put(one.cases, sign * one.counts, mature=False)
+                scope.chart.put_cases(one.cases, sign * one.counts)
             if one is not None and one.mature is not None:
-                chart.put(one.mature, sign * one.counts, mature=True)
+                scope.chart.put_mature(one.mature, sign * one.counts)
 
     # folding ----------------------------------------------------------------------------------------------
-    def _folded(self, chart: _Chart, end: int) -> Iterator[tuple[int, Outcome]]:
-        for pane in sorted(pane for pane in chart.waiting_cases if pane + self.pane_ms <= end):
-            chart.waiting_cases.discard(pane)
-            trials, events = self._cases(chart.cases[pane])
-            if not trials:
-                continue
-            w_event, w_nonevent = self._weights(chart, pane)
-            chart.s = float(fold([chart.s], [events], [trials], [w_event], [w_nonevent])[0])
-            chart.n, chart.folded_to = chart.n + trials, pane
-            if pane >= chart.emitted_to:
-                chart.emitted_to = pane
-                yield pane, Estimate(chart.s, chart.s, chart.s, chart.n, "bernoulli_cusum")
-        if chart.emitted_to == _NOT_YET and chart.cases:
-            yield floor_to(end, self.pane_ms) - self.pane_ms, Insufficient(Reason.IMMATURE_LABELS)
+    def _fold(self, before: ChartState, counts: Int) -> ChartState | None:
+        trials = int(sum(counts[column] for column in _TRIALS[self.metric.event]))
+        if not trials:
+            return None
+        w_event, w_nonevent = self._weights(before.mature)
+        s = fold([before.s], [int(counts[_EVENTS[self.metric.event]])], [trials], [w_event], [w_nonevent])
+        return before._replace(s=float(s[0]), n=before.n + trials)
 
-    def _cases(self, counts: Int) -> tuple[int, int]:
-        if self.metric.event == "miss":
-            missed = int(counts[Flow.POSITIVES_UNFLAGGED])
-            return missed + int(counts[Flow.POSITIVES_FLAGGED]), missed
-        if self.metric.event == "false_alert":
-            false = int(counts[Flow.NEGATIVES_FLAGGED])
-            return false + int(counts[Flow.NEGATIVES_UNFLAGGED]), false
-        return int(counts[Flow.ACTIONED]), int(counts[Flow.OVERRIDDEN])
-
-    def _weights(self, chart: _Chart, pane: int) -> tuple[float, float]:
+    def _weights(self, mature: Int) -> tuple[float, float]:
         p0, p1 = self.metric.p0, self.metric.p1
         if self.metric.verification_correction == "begg_greenes" and self.metric.event != "override":
-            chart.absorb(pane)
-            v_unflagged, v_flagged = self._coverage(chart.coverage)
+            v_unflagged, v_flagged = self._coverage(mature)
             correct = miss_parameters if self.metric.event == "miss" else false_alert_parameters
             p0, p1 = (float(correct([p], [v_unflagged], [v_flagged])[0]) for p in (p0, p1))
         w_event, w_nonevent = weights([p0], [p1])
@@ -244,3 +182,10 @@ class CusumMonitor:
         ):
             found.append(labelled / inferences if labelled and inferences else fallback or 1.0)
         return found[0], found[1]
+
+
+def _finding(state: ChartState | None) -> Finding:
+    """A pane that a correction emptied has nothing to say any more."""
+    if state is None:
+        return Finding(Insufficient(Reason.NO_EXPOSURE))
+    return Finding(Estimate(state.s, state.s, state.s, state.n, "bernoulli_cusum"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.verdict import Verdict
@@ -13,53 +13,50 @@ _KEPT = 1024
 """Window ends remembered per scope; more than any `of`, `clear_after` or `sustained` span of a shipped window reaches back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """The verdicts at one window end."""
-
-    end_ms: int
-    start_ms: int
-    extended: bool
-    verdict: Verdict
-    levels: Mapping[str, Verdict]
-
-
 class History:
-    """Entries by window end, ascending."""
+    """Evaluations by window end, ascending, without the counts they rest on."""
 
     def __init__(self) -> None:
         self._ends: list[int] = []
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, Evidence] = {}
+        self._forgotten_conclusive: Evidence | None = None
         self.first_start_ms: int | None = None
-        self.newest: Evidence | None = None
-        self.last_conclusive: Evidence | None = None
+
+    def __contains__(self, end_ms: int) -> bool:
+        return end_ms in self._entries
 
     def put(self, evidence: Evidence) -> None:
-        """Remember an evaluation; one of the same window end is replaced."""
+        """Remember an evaluation; one of the same window end is replaced, or forgotten where it is withdrawn."""
         end = evidence.end_ms
+        if evidence.withdrawn:
+            if self._entries.pop(end, None) is not None:
+                self._ends.remove(end)
+            return
         if end not in self._entries:
             insort(self._ends, end)
-        self._entries[end] = Entry(end, evidence.start_ms, evidence.extended, evidence.verdict, evidence.levels)
+        self._entries[end] = replace(evidence, counts=())
         if self.first_start_ms is None or evidence.start_ms < self.first_start_ms:
             self.first_start_ms = evidence.start_ms
-        if self.newest is None or end >= self.newest.end_ms:
-            self.newest = evidence
-        self._keep_conclusive(evidence)
         if len(self._ends) > _KEPT:
-            del self._entries[self._ends.pop(0)]
+            forgotten = self._entries.pop(self._ends.pop(0))
+            if forgotten.verdict is not Verdict.INCONCLUSIVE:
+                self._forgotten_conclusive = forgotten
 
-    def _keep_conclusive(self, evidence: Evidence) -> None:
-        last = self.last_conclusive
-        if evidence.verdict is not Verdict.INCONCLUSIVE:
-            if last is None or evidence.end_ms >= last.end_ms:
-                self.last_conclusive = evidence
-        elif last is not None and last.end_ms == evidence.end_ms:
-            # A revision took the verdict away: the one before it is shown by its entry's window only when judged again.
-            self.last_conclusive = None
+    @property
+    def newest(self) -> Evidence | None:
+        """The evaluation of the greatest window end."""
+        return self._entries[self._ends[-1]] if self._ends else None
 
-    def newest_first(self, conclusive: Callable[[Entry], bool]) -> Iterator[Entry]:
+    @property
+    def last_conclusive(self) -> Evidence | None:
+        """The conclusive evaluation of the greatest window end, None where there is none."""
+        entries = (self._entries[end] for end in reversed(self._ends))
+        conclusive = (entry for entry in entries if entry.verdict is not Verdict.INCONCLUSIVE)
+        return next(conclusive, self._forgotten_conclusive)
+
+    def newest_first(self, conclusive: Callable[[Evidence], bool]) -> Iterator[Evidence]:
         """Conclusive entries from the newest back. Of extended windows that share events only the newer one counts."""
-        counted: Entry | None = None
+        counted: Evidence | None = None
         for end in reversed(self._ends):
             entry = self._entries[end]
             if not conclusive(entry):
@@ -69,7 +66,7 @@ class History:
                 counted = entry
                 yield entry
 
-    def within(self, after_ms: int, to_ms: int) -> Iterator[Entry]:
+    def within(self, after_ms: int, to_ms: int) -> Iterator[Evidence]:
         """Entries with after < end <= to, ascending."""
         return (self._entries[end] for end in self._ends if after_ms < end <= to_ms)
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.verdict import Verdict
-from surveillance.incidents.history import Entry, History
+from surveillance.incidents.history import History
 from surveillance.incidents.incident import Incident
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.model_limits import LEVELS
@@ -55,7 +55,7 @@ def _persists(history: History, evidence: Evidence, manifest: Manifest, monitor:
         return _is_sustained(history, evidence.end_ms, limit.sustained_ms, level)
     rule = manifest.persistence_of(monitor, level)
 
-    def conclusive(entry: Entry) -> bool:
+    def conclusive(entry: Evidence) -> bool:
         return entry.levels.get(level, Verdict.INCONCLUSIVE) is not Verdict.INCONCLUSIVE
 
     last = list(islice(history.newest_first(conclusive), rule.of))
