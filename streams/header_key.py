@@ -7,6 +7,7 @@ who may write to the topic could set that time.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 
 from surveillance.errors import EvidenceConflict
 from surveillance.store.protocol import Document, Store
@@ -20,10 +21,8 @@ def header_key(store: Store, now_ms: int) -> bytes:
     known = _stored(store)
     if known is not None:
         return known
-    try:
+    with suppress(EvidenceConflict):  # another worker was first
         store.append("meta", [Document("", "", _DOCUMENT, 0, now_ms, secrets.token_hex(_BYTES))])
-    except EvidenceConflict:
-        pass  # another worker was first
     found = _stored(store)
     assert found is not None
     return found

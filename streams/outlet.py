@@ -48,7 +48,7 @@ class Outlet:
 
 
 def quarantine_message(topic: str, one: Quarantined) -> Message:
-    """A refused event as the quarantine topic has it, keyed by its coordinates; the original bytes as base64, unless forbidden."""
+    """A refused event as the quarantine topic has it, keyed by its coordinates; original bytes as base64, unless forbidden."""
     body = {
         "tenant": one.tenant,
         "topic": one.topic,

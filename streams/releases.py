@@ -18,7 +18,7 @@ from mode import get_logger
 from streams.metrics import Metrics
 from streams.security import PLAINTEXT, Security
 from streams.topic_ids import describe_topics
-from surveillance.errors import InvalidInput, InvalidManifest, LogMismatch
+from surveillance.errors import InvalidInput, InvalidManifest, LogMismatch, StoreUnavailable
 
 logger = get_logger(__name__)
 OnManifest = Callable[[bytes, int], None]
@@ -49,6 +49,7 @@ class Releases:
         self._on_manifest = on_manifest
         self._metrics = metrics
         self._arguments = {"bootstrap_servers": bootstrap, "enable_auto_commit": False, **security.aiokafka()}
+        self._waiting: list[ConsumerRecord] = []
         self._reader: AIOKafkaConsumer | None = None
         self._prober: AIOKafkaConsumer | None = None
 
@@ -111,8 +112,8 @@ class Releases:
                 try:
                     self._give(await self._poll())
                     self.complete_to_ms = await self._read_up_to() or self.complete_to_ms
-                except KafkaError as error:
-                    logger.warning("the releases topic cannot be read at the moment: %s", error)
+                except (KafkaError, StoreUnavailable) as error:
+                    logger.warning("the releases topic cannot be read, or not be recorded, at the moment: %s", error)
                     await asyncio.sleep(RETRY_S)
         finally:
             await self.stop()
@@ -124,8 +125,11 @@ class Releases:
                 await consumer.stop()
 
     def _give(self, records: Sequence[ConsumerRecord]) -> None:
-        for record in records:
-            outcome = self._outcome(record)
+        """Where `on_manifest` raises StoreUnavailable, the rest comes first at the next call."""
+        self._waiting += records
+        while self._waiting:
+            outcome = self._outcome(self._waiting[0])
+            del self._waiting[0]
             if self._metrics is not None:
                 self._metrics.manifests_read.labels(outcome).inc()
 

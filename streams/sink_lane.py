@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class SinkLane:
-    """Runs calls one after another on one thread, so that a sink needs no locks and an embedded store sees one thread."""
+    """Runs calls one after another on one thread, so that a sink needs no locks and an embedded store sees one thread.
+
+    No pool of the standard library: the interpreter would wait at its end, without bound, for a call that hangs.
+    """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pms-sink")
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="pms-sink", daemon=True)
+        self._thread.start()
 
     def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Queues the call; it runs even when nobody awaits the future any more."""
-        return asyncio.wrap_future(self._thread.submit(call, *args, **kwargs))
+        answer: Future[T] = Future()
+        self._calls.put((answer, partial(call, *args, **kwargs)))
+        return asyncio.wrap_future(answer)
 
     async def call(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Queues the call and waits for its answer. Cancelling the wait does not stop the call."""
@@ -34,9 +44,21 @@ class SinkLane:
             raise TimeoutError
         return future.result()
 
-    def close(self) -> None:
-        """Waits for the calls that are queued."""
-        self._thread.shutdown(wait=True)
+    def close(self, within_s: float) -> bool:
+        """Waits for the calls that are queued, no longer than this; returns whether all have ended."""
+        self._calls.put(None)
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (queued := self._calls.get()) is not None:
+            answer, call = queued
+            if not answer.set_running_or_notify_cancel():
+                continue
+            try:
+                answer.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
+                answer.set_exception(error)
 
 
 def _ignore_outcome(future: asyncio.Future[T]) -> None:

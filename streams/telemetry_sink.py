@@ -8,7 +8,7 @@ assign ──▶ loaded ──fold──▶ folded ──flush──▶ stored (
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from time import monotonic
 
@@ -35,8 +35,8 @@ QUARANTINE_STOP, GAP_STOP = "quarantine_limit", "ledger_gap"
 class SinkPolicy:
     """Bounds of a sink. `waiting_rows` raw rows at most wait for a flush; panes that close are flushed this often at most."""
 
-    limits: DecodeLimits = DecodeLimits()
-    quarantine: QuarantinePolicy = QuarantinePolicy()
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+    quarantine: QuarantinePolicy = field(default_factory=QuarantinePolicy)
     waiting_rows: int = 200_000
     closed_pane_flush_s: float = 0.25
 
@@ -62,12 +62,12 @@ class TelemetrySink:
         *,
         time_source: TimeSource,
         header_key: bytes | None,
-        policy: SinkPolicy = SinkPolicy(),
+        policy: SinkPolicy | None = None,
         registrations_ms: Callable[[], int] = always,
         flushed: Callable[[], None] = lambda: None,
     ) -> None:
         self._log, self._store, self._registry, self._acknowledge = log, store, registry, acknowledge
-        self._time_source, self._header_key, self._policy = time_source, header_key, policy
+        self._time_source, self._header_key, self._policy = time_source, header_key, policy or SinkPolicy()
         self._registrations_ms, self._flushed = registrations_ms, flushed
         self._owned: dict[int, OwnedPartition] = {}
         self._quarantine: dict[int, QuarantineState] = {}
@@ -187,11 +187,12 @@ class TelemetrySink:
 
 def _with_refusals_named(batch: EventBatch, records: Sequence[Record]) -> EventBatch:
     """Records whose batch was not unpacked stand for nothing that can be read; the reason is in their header."""
-    refused = {}
+    refused: dict[int, str] = {}
     for record in records:
         if record.value is None and record.key is None:
-            reasons = [value.decode("ascii", "replace") for name, value in record.headers if name == REFUSED_HEADER]
-            refused |= {record.offset: reason for reason in reasons if reason in NAMELESS}
+            reason = dict(record.headers).get(REFUSED_HEADER, b"").decode("ascii", "replace")
+            if reason in NAMELESS:
+                refused[record.offset] = reason
     if not refused:
         return batch
     named = [replace(one, reason=refused[one.offset]) if one.offset in refused else one for one in batch.rejects]

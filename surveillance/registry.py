@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +43,15 @@ class Registration:
 
 
 class Registry:
-    """Registrations by digest. Adding one never changes what was true before it came into force."""
+    """Registrations by digest. Adding one never changes what was true before it came into force.
+
+    One thread adds while others read: what they read is replaced as a whole, never changed.
+    """
 
     def __init__(self, registrations: Iterable[Registration] = ()) -> None:
         self._by_digest: dict[str, Registration] = {}
+        self._ordered: list[Registration] = []
+        self._boundaries: Int = np.zeros(0, np.int64)
         for registration in registrations:
             self.add(registration)
 
@@ -54,22 +59,25 @@ class Registry:
         """Remember a registration; False where its digest is known already (the first registration stands)."""
         if registration.digest in self._by_digest:
             return False
-        self._by_digest[registration.digest] = registration
+        known = {**self._by_digest, registration.digest: registration}
+        self._ordered = sorted(known.values(), key=lambda one: (one.manifest_id, one.revision, one.digest))
+        self._boundaries = np.unique(np.array([one.in_force_ms for one in self._ordered], np.int64))
+        self._by_digest = known
         return True
 
     def __len__(self) -> int:
         return len(self._by_digest)
 
-    def all(self) -> list[Registration]:
+    def all(self) -> Sequence[Registration]:
         """Every registration, by manifest id and revision."""
-        return sorted(self._by_digest.values(), key=lambda one: (one.manifest_id, one.revision, one.digest))
+        return self._ordered
 
     def get(self, digest: str) -> Registration | None:
         return self._by_digest.get(digest)
 
     def boundaries(self) -> Int:
         """Broker times at which what is in force changes, ascending."""
-        return np.unique(np.array([one.in_force_ms for one in self._by_digest.values()], np.int64))
+        return self._boundaries
 
     def in_force(self, broker_ms: int) -> list[Registration]:
         return [one for one in self.all() if one.in_force_ms <= broker_ms]
