@@ -115,6 +115,9 @@ class EventBatch:
     offset: Int
     index: Int
     broker_ms: Int
+    appended_ms: Int
+    """When the record was appended: `broker_ms`, but for records that the service produced again. Registrations are looked
+    up at this time."""
     kind: Small
     event_ms: Int
     envelope: Columns

@@ -17,7 +17,7 @@ from surveillance.events.limits import DecodeLimits
 from surveillance.events.reasons import SENT_FORBIDDEN, TIME_INVALID, TOO_DEEP, Fault, field_invalid
 from surveillance.events.struct_columns import StructColumns
 
-_DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
+DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
 _ENVELOPE_TIMES: Final = ("event_time", "sent_time", "clock.synced_at", "ingest_time")
 _LARGEST_SEQ: Final = 2**64 - 1
 _FREE: Final = frozenset({"ext", "payload"})
@@ -87,7 +87,7 @@ def _digest_faults(columns: StructColumns) -> Iterator[tuple[int, Fault]]:
     if not columns.sent("manifest_digest"):
         return
     digests = columns.text("manifest_digest")
-    bad = [code for code, digest in enumerate(digests.values) if not _DIGEST.fullmatch(digest)]
+    bad = [code for code, digest in enumerate(digests.values) if not DIGEST.fullmatch(digest)]
     for place in np.flatnonzero(np.isin(digests.codes, bad)).tolist() if bad else ():
         yield place, field_invalid("manifest_digest", "expected sha256: and 64 hexadecimal digits")
 

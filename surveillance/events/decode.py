@@ -13,10 +13,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from surveillance.arrays import Int
+from surveillance.events.arrow_intake import ArrowIntake
 from surveillance.events.batch import EventBatch
 from surveillance.events.forbidden import Forbidden
-from surveillance.events.formats import Element, Format, frame, is_plain
-from surveillance.events.headers import INGEST_TIME, Origin, Record, header_texts, ingest_times, trusted_origin
+from surveillance.events.formats import Body, Element, Format, frame, is_arrow, is_plain
+from surveillance.events.headers import CONTENT_ENCODING, INGEST_TIME, Origin, Record, header_texts, ingest_times, trusted_origin
+from surveillance.events.joined_rows import in_order
 from surveillance.events.json_rows import JsonRows
 from surveillance.events.limits import DecodeLimits
 from surveillance.events.reasons import Fault
@@ -66,28 +68,31 @@ class _Fetch:
         self._framed = [number for number, headers in self._headers.items() if not is_plain(headers)]
         self._origins = self._find_origins(header_key)
         self._offsets = np.array(list(map(attrgetter("offset"), records)), dtype=np.int64)
-        self._broker_ms = self._times(time_source)
+        self._appended_ms = self._times(time_source)
+        self._broker_ms = self._original_times()
         self._refusals = Refusals(self._offsets, self._broker_ms, forbidden)
         self._json = JsonRows(limits, forbidden, self._refusals.add)
+        self._arrow = self._read_arrow()
         self._held: list[int] = []
         self._texts: list[bytes | None] = []
 
     def batch(self, partition: int) -> EventBatch:
         """Read all records and put them together."""
         self._read()
-        rows = self._checked()
+        rows = in_order([self._checked(), *self._arrow.rows])
         offsets, indexes = self._offsets[rows.places[:, 0]], rows.places[:, 1]
         return EventBatch(
             partition=partition,
             offset=offsets,
             index=indexes,
             broker_ms=self._broker_ms[rows.places[:, 0]],
+            appended_ms=self._appended_ms[rows.places[:, 0]],
             kind=rows.kind,
             event_ms=rows.envelope.time_ms("event_time"),
             envelope=rows.envelope,
             kinds=rows.kinds,
             rejects=self._refusals.ordered(),
-            unknown_fields=self._json.unknown_fields,
+            unknown_fields=self._json.unknown_fields + self._arrow.unknown_fields,
             record_offsets=self._offsets,
             record_broker_ms=self._broker_ms,
             ticks=self._offsets[self._json.ticks],
@@ -107,9 +112,23 @@ class _Fetch:
             sent = ingest_times([headers.get(INGEST_TIME) for headers in self._headers.values()])
             for number, ms in zip(self._headers, sent, strict=True):
                 times[number] = times[number] if ms is None else ms
+        return times
+
+    def _original_times(self) -> Int:
+        times = self._appended_ms.copy()
         for number, origin in self._origins.items():
             times[number] = origin.broker_ms
         return times
+
+    def _read_arrow(self) -> ArrowIntake:
+        """All Arrow streams of the fetch together, because many rows cost little more than few."""
+        streams = {}
+        for number in self._framed:
+            if is_arrow(self._headers[number]):
+                body = frame(self._headers[number], self._records[number].value, self._limits, self._forbidden).body
+                if isinstance(body, bytes):
+                    streams[number] = body
+        return ArrowIntake.of(streams, self._limits, self._forbidden)
 
     def _read(self) -> None:
         """Records of one JSON event are held and read many at a time; any other kind first lets those go, to keep the order."""
@@ -132,18 +151,22 @@ class _Fetch:
         self._held, self._texts = [], []
 
     def _read_framed(self, number: int, headers: Mapping[str, str]) -> None:
+        if number in self._arrow.sound:
+            return
         framed = frame(headers, self._records[number].value, self._limits, self._forbidden)
         if framed.format is Format.EVENT and isinstance(framed.body, bytes):
             self._held.append(number)
             self._texts.append(framed.body)
             return
         self._release()
-        if isinstance(framed.body, Fault):
-            self._refusals.add(number, 0, self._records[number].value, framed.body)
-        elif isinstance(framed.body, bytes):
-            self._json.add_batch(number, framed.body)
+        body = self._arrow.doubtful.get(number, framed.body)
+        if isinstance(body, Fault):
+            is_text = framed.format is not Format.ARROW and CONTENT_ENCODING not in headers
+            self._refusals.add(number, 0, self._records[number].value, body, is_text=is_text)
+        elif isinstance(body, bytes):
+            self._json.add_batch(number, body)
         else:
-            self._read_elements(number, framed.body)
+            self._read_elements(number, body)
 
     def _read_elements(self, number: int, elements: Sequence[Element]) -> None:
         for index, element in enumerate(elements):
@@ -167,7 +190,8 @@ class _Fetch:
         value = self._records[record].value
         if record not in self._headers or is_plain(self._headers[record]):
             return value
-        body = frame(self._headers[record], value, self._limits, self._forbidden).body
+        body: Body = frame(self._headers[record], value, self._limits, self._forbidden).body
+        body = self._arrow.doubtful.get(record, body)
         if isinstance(body, bytes):
             elements = elements_of(body, self._limits.max_batch_events) if index or body.lstrip().startswith(b"[") else [body]
             return elements[index] if elements else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import overload
 
@@ -10,7 +10,7 @@ from typing import overload
 class Lines(Sequence[bytes]):
     """Payloads out of text with a line for each; JSON has no line break of its own."""
 
-    def __init__(self, blobs: Sequence[bytes], count: int) -> None:
+    def __init__(self, blobs: Callable[[], Sequence[bytes]], count: int) -> None:
         self._blobs, self._count = blobs, count
 
     def __len__(self) -> int:
@@ -25,4 +25,4 @@ class Lines(Sequence[bytes]):
 
     @cached_property
     def _lines(self) -> list[bytes]:
-        return [line for blob in self._blobs for line in blob.split(b"\n") if line]
+        return [line for blob in self._blobs() for line in blob.split(b"\n") if line]

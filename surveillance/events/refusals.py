@@ -36,10 +36,13 @@ class Refusals:
     rejects: list[Reject] = field(default_factory=list)
     _times: list[str | None] = field(default_factory=list)
 
-    def add(self, record: int, index: int, text: bytes | None, fault: Fault) -> None:
-        """Refuse the event at `index` of record number `record`. A forbidden name goes before every other reason."""
+    def add(self, record: int, index: int, text: bytes | None, fault: Fault, *, is_text: bool = True) -> None:
+        """Refuse the event at `index` of record number `record`. A forbidden name goes before every other reason.
+
+        What is no text, such as a compressed body, cannot be searched for one, so it is not kept.
+        """
         body = text or b""
-        searched = fault.reason not in _NOT_SEARCHED
+        searched = is_text and fault.reason not in _NOT_SEARCHED
         if searched and self.forbidden.in_text(body):
             fault = SENT_FORBIDDEN
         kept = searched and fault.reason != FORBIDDEN_FIELD

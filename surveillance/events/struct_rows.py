@@ -35,7 +35,7 @@ class StructRows:
     def of(cls, read: JsonRows) -> StructRows:
         """All that was read so far."""
         places = np.concatenate(read.places) if read.places else np.zeros((0, 2), dtype=np.int64)
-        return cls(read.events, places, Lines(read.lines, len(read.events)))
+        return cls(read.events, places, Lines(lambda: read.lines, len(read.events)))
 
     @cached_property
     def kind(self) -> Small:
@@ -62,7 +62,7 @@ class StructRows:
         """The same without some rows."""
         kept = np.setdiff1d(np.arange(len(self.events)), list(rows))
         events = _taken(self.events, kept)
-        return StructRows(events, self.places[kept], Lines([ENCODER.encode_lines(events)], len(events)))
+        return StructRows(events, self.places[kept], Lines(lambda: [ENCODER.encode_lines(events)], len(events)))
 
     def _of(self, kind: Kind) -> StructColumns:
         rows = np.flatnonzero(self.kind == kind)

@@ -139,5 +139,5 @@ def _offset(columns: Small, digits: Small, end: int) -> tuple[Int, Bool]:
 def _may_leap(minutes: Int) -> Bool:
     """Whether this UTC minute is 23:59 on the last day of a month."""
     next_day = np.floor_divide(minutes, 1440) + 1
-    month_ends: Bool = _FIRST_DAY[np.searchsorted(_FIRST_DAY, next_day)] == next_day
-    return month_ends & (minutes % 1440 == 1439)
+    may: Bool = (minutes % 1440 == 1439) & (_FIRST_DAY[np.searchsorted(_FIRST_DAY, next_day)] == next_day)
+    return may
