@@ -16,6 +16,7 @@ logger = get_logger(__name__)
 
 POLL_S = 0.5
 BACKOFF_LAST_S = 10.0
+STOP_WITHIN_S = 15.0
 Deliver = Callable[[Sequence[Line]], None]
 
 
@@ -61,7 +62,7 @@ def evaluation_loop(service: EvaluationService, deliver: Deliver, wake: Wake) ->
                 await wake.wait(backoff_s or POLL_S)
         finally:
             stopping.cancel()
-            await asyncio.to_thread(lane.close)
+            await asyncio.to_thread(lane.close, STOP_WITHIN_S)
 
     return run
 

@@ -53,9 +53,9 @@ class Outbox:
                 events = self._store.history("incident_events", tenant=newest.tenant, key=newest.key, since_ms=-(2**63))
                 yield from (line for event in events if _mark(line := body_of(event)["line"]) not in marks)
         for trigger in self._of_log(self._store.newest("triggers")):
-            line: Line = json.loads(trigger.body)
-            if _mark(line) not in marks:
-                yield line
+            asked: Line = json.loads(trigger.body)
+            if _mark(asked) not in marks:
+                yield asked
 
     def _of_log(self, documents: Sequence[Document]) -> Iterator[Document]:
         return (one for one in documents if one.key.startswith(f"{self._log_id}|"))
