@@ -8,111 +8,66 @@ Private methods of Faust are overridden; `tests/contract/test_faust_private_meth
      ▲                  │  ▲                             │                                             │
      │                  ▼  │ back-off                    │ QuarantineLimit, gap: that partition stops  ▼ StoreUnavailable
      └── rebalance ── store unavailable                  └─▶ stopped (the others go on)         paused, back-off, again
+
+Two tasks meet here: Faust's fetcher, which drains, and the one that handles a rebalance. The epoch of the feed grows with
+every step of a rebalance; after each wait, whoever finds another epoch than it began with has nothing left to say.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from enum import Enum, auto
 from time import monotonic
 from typing import Any, cast
 
-import aiokafka
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.structs import TopicPartition
 from faust.transport.consumer import RecordMap, ensure_TP
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport, server_list
+from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP, AppT
-from mode import ServiceT, get_logger
+from mode import Service, ServiceT, get_logger
 from yarl import URL
 
-from streams.metrics import Metrics
+from streams.bulk_plan import BulkPlan
+from streams.consumer_thread import BulkConsumerThread
 from streams.partition_feed import PartitionFeed
-from streams.security import Security
-from streams.sink import LOG_START, STOPPED, PartitionSink, Record
-from streams.sink_lane import SinkLane
-from streams.worker_status import WorkerStatus
+from streams.retry_delay import RetryDelay
+from streams.sink import LOG_START, STOPPED, Record
 from surveillance.errors import QuarantineLimit, StoreUnavailable
 
 logger = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Times of the consumer, in seconds, and bounds of one fetch, in bytes."""
+class Phase(Enum):
+    """Of an assignment; flushing and back-off are moments of `FOLDING`."""
 
-    flush_interval_s: float = 2.0
-    revoke_flush_s: float = 5.0
-    stop_flush_s: float = 15.0
-    backoff_first_s: float = 0.25
-    backoff_last_s: float = 10.0
-    fetch_partition_bytes: int = 4 * 1024 * 1024
-    fetch_bytes: int = 32 * 1024 * 1024
-    fetch_wait_ms: int = 250
+    REVOKED = auto()
+    LOADING = auto()
+    FOLDING = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class BulkPlan:
-    """What the consumer works for. Topics in `from_start` are read from their beginning after every assignment."""
-
-    topic: str
-    sink: PartitionSink
-    lane: SinkLane
-    metrics: Metrics
-    status: WorkerStatus
-    security: Security
-    pace: Pace = Pace()
-    from_start: frozenset[str] = frozenset()
-
-
-class BulkConsumerThread(AIOKafkaConsumerThread):
-    """The thread of the aiokafka consumer: its own event loop, so heartbeats go on while the sink works."""
-
-    def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
-        conf = self.app.conf
-        plan = cast(BulkTransport, transport).plan
-        return aiokafka.AIOKafkaConsumer(
-            client_id=conf.broker_client_id,
-            group_id=conf.id,
-            group_instance_id=conf.consumer_group_instance_id or None,
-            bootstrap_servers=server_list(transport.url, transport.default_port),
-            partition_assignment_strategy=[RoundRobinPartitionAssignor],
-            enable_auto_commit=False,
-            # Progress in the store decides where a partition begins; an offset the log does not have must be an error.
-            auto_offset_reset="none",
-            # A record of an aborted transaction must never be counted.
-            isolation_level="read_committed",
-            max_poll_records=None,
-            max_poll_interval_ms=int((conf.broker_max_poll_interval or 300) * 1000),
-            max_partition_fetch_bytes=plan.pace.fetch_partition_bytes,
-            fetch_max_bytes=plan.pace.fetch_bytes,
-            fetch_max_wait_ms=plan.pace.fetch_wait_ms,
-            request_timeout_ms=int(conf.broker_request_timeout * 1000),
-            session_timeout_ms=int(conf.broker_session_timeout * 1000),
-            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
-            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
-            check_crcs=conf.broker_check_crcs,
-            **plan.security.aiokafka(),
-        )
+class _Superseded(Exception):
+    """A rebalance went on while we waited: what we were about to do belongs to an assignment that is over."""
 
 
 class BulkConsumer(Consumer):
     """See the module's docstring. Runs in the event loop of the app; every call to the sink runs on the lane."""
 
     logger = logger
+    _thread: BulkConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.plan = cast(BulkTransport, self.transport).plan
         self.feed = PartitionFeed()
-        self._loaded = True  # nothing to load before the first assignment
-        self._agents_placed = True
+        self._phase = Phase.REVOKED
+        self._agents_placed = False
         self._dirty = False
         self._flush_asked = False
-        self._flush_at = monotonic() + self.plan.pace.flush_interval_s
-        self._backoff_s = 0.0
+        self._unfolded: set[int] = set()  # partitions whose list the sink could not fold: no flush before it has
+        self._due_at = monotonic() + self.plan.pace.flush_interval_s
+        self._delay = RetryDelay(self.plan.pace.backoff_first_s, self.plan.pace.backoff_last_s)
 
     def _new_consumer_thread(self) -> BulkConsumerThread:
         return BulkConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -125,37 +80,37 @@ class BulkConsumer(Consumer):
         """Ends the epoch and flushes within bounds: giving up is safe, the next owner folds the same records again."""
         data = self._data_partitions(revoked)
         self.feed.forget()
+        self._phase = Phase.REVOKED
         self._show("assignment")
-        if self._dirty:
-            await self._flush_once(self.plan.pace.revoke_flush_s, commit=False)
+        try:
+            await self._last_flush(self.plan.pace.revoke_flush_s)
+        except Exception as error:
+            await self.crash(error)  # aiokafka, which called us, would only log it
+            raise
         self._dirty = False
+        self._unfolded.clear()
+        self._delay.reset()
+        self.plan.metrics.store_unavailable.set(0)
+        self.plan.metrics.lag_records.clear()
         if data:
             self.plan.lane.submit(self.plan.sink.revoke, data)
         await super().on_partitions_revoked(revoked)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Where there are more workers than partitions, a worker without one waits for nothing."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            self._show("")
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Called by Faust after each assignment, before records flow: the store, not the group, knows where to begin."""
         self.plan.metrics.rebalances.inc()
-        self._loaded = self._agents_placed = False
+        self._start_over()
         return await self._load()
 
-    async def _place_agents(self, tps: set[TP]) -> dict[TP, int]:
-        """Agent topics begin at their committed offset, or at the beginning. Returns what was found committed."""
-        if self._agents_placed:
-            return {}
-        replayed = {tp for tp in tps if tp.topic in self.plan.from_start}
-        committed: dict[TP, int] = {}
-        if tps - replayed:
-            seek = self._thread._ensure_consumer().seek_to_committed
-            found = await self._thread.call_thread(seek, *[TopicPartition(*tp) for tp in tps - replayed])
-            committed = {ensure_TP(tp): offset for tp, offset in found.items() if offset}
-        fresh = [TopicPartition(*tp) for tp in tps - committed.keys()]
-        for tp in fresh:
-            self._read_offset.pop(ensure_TP(tp), None)
-        if fresh:
-            await self._thread.seek_to_beginning(*fresh)
-        self._agents_placed = True
-        return committed
+    def _start_over(self) -> None:
+        self._phase = Phase.LOADING
+        self._agents_placed = False
 
     async def _load(self) -> dict[TP, int]:
         """Reads the state of our partitions and seeks them; where the store or the broker fails, `_tend` tries again."""
@@ -165,33 +120,51 @@ class BulkConsumer(Consumer):
         self.pause_partitions(self._tps(data))
         self._show("store")
         try:
-            committed = await self._place_agents(assigned - self._tps(data))
-            positions = await self._positions(await self.plan.lane.call(self.plan.sink.assign, data))
-            await self._thread.seek_wait(self._by_tp(positions))
+            agents = await self._agent_offsets(assigned - self._tps(data))
+            positions = await self._positions(data, epoch)
+            await self._thread.seek_wait({**agents, **self._by_tp(positions)})
+            self._check(epoch)
+        except _Superseded:
+            return {}
         except (StoreUnavailable, KafkaError, TimeoutError) as error:
-            self._fail("assign", error)
+            if epoch == self.feed.epoch:
+                self._fail("assign", error)
             return {}
-        if epoch != self.feed.epoch:
-            return {}
-        self._loaded, self._dirty = True, bool(self.plan.status.stopped)
+        self._phase, self._agents_placed = Phase.FOLDING, True
+        self._flush_asked = False
+        self._unfolded.clear()
+        self._dirty = bool(self.plan.status.stopped)  # the sink may have recorded a gap
         self.feed.begin(positions)
         self._recover()
         self.resume_partitions(self._tps(positions))
         self.plan.status.last_record_s = dict.fromkeys(positions, monotonic())
-        self._flush_at = monotonic() + self.plan.pace.flush_interval_s
+        self._due_at = monotonic() + self.plan.pace.flush_interval_s
         self._show("")
-        return {**committed, **self._by_tp(positions)}
+        return {**agents, **self._by_tp(positions)}
 
-    async def _positions(self, wanted: Mapping[int, int]) -> dict[int, int]:
-        """Where each partition begins; those outside the log, or stopped before, are left out."""
-        tps = [TopicPartition(self.plan.topic, partition) for partition in wanted]
-        starts = await self._thread.earliest_offsets(*cast(Any, tps))
-        ends = await self._thread.highwaters(*cast(Any, tps))
+    async def _agent_offsets(self, tps: set[TP]) -> dict[TP, int]:
+        """Agent topics go on at their committed offset; without one that the log still has, at the beginning."""
+        if self._agents_placed or not tps:
+            return {}
+        bounds = await self._thread.bounds(TopicPartition(*tp) for tp in tps)
+        committed = await self._thread.committed(tp for tp in bounds if tp.topic not in self.plan.from_start)
+        return {
+            cast(TP, tp): committed[tp] if start <= committed.get(tp, LOG_START) <= end else start
+            for tp, (start, end) in bounds.items()
+        }
+
+    async def _positions(self, data: Collection[int], epoch: int) -> dict[int, int]:
+        """Where each data partition begins; those outside the log, or stopped before, are left out."""
+        if data and self.plan.log_id is not None:
+            await self._thread.check_log(self.plan.topic, self.plan.log_id)
+        wanted = await self.plan.lane.call(self.plan.sink.assign, data)
+        bounds = await self._thread.bounds(TopicPartition(self.plan.topic, partition) for partition in wanted)
+        self._check(epoch)
         self.plan.status.stopped.clear()
         self.plan.metrics.partition_stopped.clear()
         positions = {}
-        for tp in tps:
-            partition, start, end = tp.partition, starts[tp], ends[tp]
+        for tp, (start, end) in bounds.items():
+            partition = tp.partition
             offset = start if wanted[partition] == LOG_START else wanted[partition]
             if offset == STOPPED:
                 self._stop_partition(partition, "it was stopped before")
@@ -199,8 +172,13 @@ class BulkConsumer(Consumer):
                 positions[partition] = offset
             else:
                 await self.plan.lane.call(self.plan.sink.gap, partition, offset, start, end)
+                self._check(epoch)
                 self._stop_partition(partition, f"offset {offset} is outside the log, which has {start} to {end}")
         return positions
+
+    def _check(self, epoch: int) -> None:
+        if epoch != self.feed.epoch:
+            raise _Superseded
 
     # records ------------------------------------------------------------------------------------------------
     async def _drain_messages(self, fetcher: ServiceT) -> None:
@@ -221,16 +199,25 @@ class BulkConsumer(Consumer):
         if not self.flow_active:
             await self.wait(cast(Any, self.can_resume_flow))
             return
-        epoch = self.feed.epoch
         await self._tend()
+        epoch = self.feed.epoch
         try:
             records, _ = await self._wait_next_records(timeout=self._patience())
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
-            self.log.warning("a partition has no offset in its log: %s", error)
-            self._loaded = self._agents_placed = False
+            if epoch == self.feed.epoch:
+                await self._reload(error)
             return
         if records and not self.should_stop:
             await self._take(records, epoch)
+
+    async def _reload(self, error: KafkaError) -> None:
+        """The log no longer has a record we want. What was folded up to there is written first: it exists nowhere else."""
+        self.log.warning("a partition has no offset in its log: %s", error)
+        if self._dirty and not self._unfolded:
+            await self._flush_now()
+            if self._delay.seconds:
+                return  # the same error comes again once the store answers
+        self._start_over()
 
     async def _take(self, records: RecordMap, epoch: int) -> None:
         for tp, batch in records.items():
@@ -247,36 +234,53 @@ class BulkConsumer(Consumer):
         records = self.feed.admit(partition, fetched)
         if records is None:
             self.plan.metrics.lists_discarded.labels("beyond_next_offset").inc()
-            await self._thread.seek_wait(self._by_tp({partition: self.feed.next_offset[partition]}))
-            return
-        while records and epoch == self.feed.epoch:
-            try:
-                self._dirty = True
-                with self.plan.metrics.fold_seconds.time():
-                    self._flush_asked |= await self.plan.lane.call(self._fold_and_ask, partition, records)
-            except StoreUnavailable as error:
+            await self._rewind(partition, epoch)
+        elif records and TP(self.plan.topic, partition) in self._paused_partitions:  # since an earlier list of this fetch
+            await self._rewind(partition, epoch)
+        elif records:
+            await self._fold_admitted(partition, records, epoch)
+
+    async def _fold_admitted(self, partition: int, records: Sequence[Record], epoch: int) -> None:
+        self._dirty = True
+        try:
+            with self.plan.metrics.fold_seconds.time():
+                flush_asked = await self.plan.lane.call(self._fold_and_ask, partition, records)
+        except StoreUnavailable as error:
+            if epoch == self.feed.epoch:
+                self._unfolded.add(partition)
                 self._fail("fold", error)
-                await self.sleep(self._backoff_s)
-                continue
-            except QuarantineLimit as limit:
-                self._stop_partition(partition, str(limit))
-                return
-            self._folded(partition, records, epoch)
+                await self._rewind(partition, epoch)
             return
+        except QuarantineLimit as limit:
+            if epoch == self.feed.epoch:
+                self._stop_partition(partition, str(limit))
+            return
+        if epoch == self.feed.epoch:
+            self._flush_asked |= flush_asked
+            self._folded(partition, records)
 
     def _fold_and_ask(self, partition: int, records: Sequence[Record]) -> bool:
         self.plan.sink.fold(partition, records)
         return self.plan.sink.flush_due()
 
-    def _folded(self, partition: int, records: Sequence[Record], epoch: int) -> None:
-        self._recover()
-        if epoch != self.feed.epoch:
-            return
+    def _folded(self, partition: int, records: Sequence[Record]) -> None:
+        self._unfolded.discard(partition)
+        if not self._unfolded:
+            self._recover()
         self.feed.advance(partition, records)
         label, metrics = str(partition), self.plan.metrics
         metrics.records.labels(label).inc(len(records))
         metrics.record_bytes.labels(label).inc(sum(len(record.value) for record in records if record.value))
         self.plan.status.last_record_s[partition] = monotonic()
+
+    async def _rewind(self, partition: int, epoch: int) -> None:
+        """The next list of the partition is to begin at its next offset again, so nothing is kept in memory meanwhile."""
+        try:
+            await self._thread.seek_wait(self._by_tp({partition: self.feed.next_offset[partition]}))
+        except (KafkaError, TimeoutError) as error:
+            if epoch == self.feed.epoch:
+                self.log.warning("partition %d cannot be sought again: %s", partition, error)
+                self._start_over()
 
     async def _deliver(self, tp: TP, record: Any) -> None:
         """One record of an agent's topic, as Faust's own loop does it."""
@@ -291,70 +295,83 @@ class BulkConsumer(Consumer):
     # flush and back-off -------------------------------------------------------------------------------------
     def _patience(self) -> float:
         """How long to wait for records: until the next flush, at most a second."""
-        return min(1.0, max(0.01, self._flush_at - monotonic()))
+        return min(1.0, max(0.01, self._due_at - monotonic()))
 
     async def _tend(self) -> None:
-        """Loads or flushes when it is time to."""
-        now = monotonic()
-        if not self._loaded:
-            if now >= self._flush_at or not self._backoff_s:
+        """Loads, flushes or tries again when it is time to."""
+        due = monotonic() >= self._due_at
+        if self._phase is Phase.LOADING:
+            if due or not self._delay.seconds:
                 await self._load()
-        elif self._dirty and (now >= self._flush_at or (self._flush_asked and not self._backoff_s)):
-            await self._flush_once(None, commit=True)
-        elif now >= self._flush_at:
-            self._flush_at = now + self.plan.pace.flush_interval_s
+        elif self._phase is Phase.FOLDING:
+            if self._unfolded:
+                if due:
+                    self.resume_partitions(self._tps(self._unfolded))
+            elif self._dirty and (due or (self._flush_asked and not self._delay.seconds)):
+                await self._flush_now()
+            elif due:
+                self._due_at = monotonic() + self.plan.pace.flush_interval_s
 
-    async def _flush_once(self, within_s: float | None, *, commit: bool) -> None:
-        sink, lane = self.plan.sink, self.plan.lane
-        began = monotonic()
+    async def _flush_now(self) -> None:
+        epoch = self.feed.epoch
         try:
-            if within_s is None:
-                stored = await lane.call(sink.flush, None)
-            else:
-                stored = await lane.call_within(within_s, sink.flush, within_s)
+            stored = await self._flush(None)
         except StoreUnavailable as error:
-            self._fail("flush", error)
+            if epoch == self.feed.epoch:
+                self._fail("flush", error)
             return
+        if epoch == self.feed.epoch:
+            self._recover()
+            self._dirty = self._flush_asked = False
+            self._due_at = monotonic() + self.plan.pace.flush_interval_s
+            await self._commit_stored(stored)
+
+    async def _last_flush(self, within_s: float) -> Mapping[int, int]:
+        """Before partitions go to another owner. Giving up is safe, so every failure of the store is only told."""
+        if not self._dirty or self._unfolded:
+            return {}
+        try:
+            return await self._flush(within_s)
+        except StoreUnavailable as error:
+            self.plan.metrics.store_failures.labels("flush").inc()
+            self.log.warning("the last flush failed, the records will be folded again: %s", error)
         except TimeoutError:
             self.plan.metrics.revoke_flush_timeouts.inc()
             self.log.warning("gave up a flush after %.1f s; the records will be folded again", within_s)
-            return
+        return {}
+
+    async def _flush(self, within_s: float | None) -> Mapping[int, int]:
+        began = monotonic()
+        if within_s is None:
+            stored = await self.plan.lane.call(self.plan.sink.flush, None)
+        else:
+            stored = await self.plan.lane.call_within(within_s, self.plan.sink.flush, within_s)
+        self.plan.status.last_flush_s = monotonic()
         self.plan.metrics.flush_seconds.observe(monotonic() - began)
-        self._dirty = self._flush_asked = False
-        self._recover()
-        self._flush_at = self.plan.status.last_flush_s = monotonic()
-        self._flush_at += self.plan.pace.flush_interval_s
-        if commit:
-            await self._commit_stored(stored)
+        return stored
 
     async def _commit_stored(self, stored: Mapping[int, int]) -> None:
         """Commits to the group for whoever watches its lag; nothing of ours rests on it, so it may fail."""
-        offsets = {
-            TopicPartition(self.plan.topic, p): OffsetAndMetadata(o, "") for p, o in stored.items() if p in self.feed.next_offset
-        }
+        offsets = {TopicPartition(self.plan.topic, p): offset for p, offset in stored.items() if p in self.feed.next_offset}
         if offsets:
             try:
-                await self._thread.call_thread(self._thread._ensure_consumer().commit, offsets)
-                ends = await self._thread.highwaters(*cast(Any, offsets))
-            except KafkaError as error:
-                self.log.info("offsets not committed: %s", error)
-                return
-            for tp, end in ends.items():
-                self.plan.metrics.lag_records.labels(str(tp.partition)).set(max(0, end - stored[tp.partition]))
+                await asyncio.wait_for(self._thread.commit_for_watchers(offsets), self.plan.pace.commit_s)
+            except (KafkaError, TimeoutError) as error:
+                self.log.info("offsets not committed: %r", error)
 
     def _fail(self, call: str, error: Exception) -> None:
-        pace = self.plan.pace
-        self._backoff_s = min(pace.backoff_last_s, max(pace.backoff_first_s, self._backoff_s * 2))
-        self._flush_at = monotonic() + self._backoff_s
+        self._delay.grow()
+        self._due_at = monotonic() + self._delay.seconds
         self.pause_partitions(self._tps(self.feed.next_offset))
         self.plan.metrics.store_failures.labels(call).inc()
         self.plan.metrics.store_unavailable.set(1)
         self._show("store")
-        self.log.warning("%s failed, trying again in %.2f s: %s", call, self._backoff_s, error)
+        self.log.warning("%s failed, trying again in %.2f s: %s", call, self._delay.seconds, error)
 
     def _recover(self) -> None:
-        if self._backoff_s:
-            self._backoff_s = 0.0
+        """What failed before, if anything, has succeeded."""
+        if self._delay.seconds:
+            self._delay.reset()
             self.plan.metrics.store_unavailable.set(0)
             self.resume_partitions(self._tps(self.feed.next_offset))
             self._show("")
@@ -369,11 +386,27 @@ class BulkConsumer(Consumer):
 
     async def on_stop(self) -> None:
         """A last flush, within bounds, before the thread of the consumer goes."""
-        if self._dirty and self.feed.next_offset:
-            await self._flush_once(self.plan.pace.stop_flush_s, commit=True)
+        if self._phase is Phase.FOLDING:
+            await self._commit_stored(await self._last_flush(self.plan.pace.stop_flush_s))
         self.feed.forget()
         self._show("assignment")
         await super().on_stop()
+
+    @Service.task
+    async def _watch_lag(self) -> None:
+        while not self.should_stop:
+            await self.sleep(self.plan.pace.flush_interval_s)
+            if self.feed.next_offset:
+                try:
+                    await asyncio.wait_for(self._measure_lag(), self.plan.pace.commit_s)
+                except (KafkaError, TimeoutError) as error:
+                    self.log.info("lag not measured: %r", error)
+
+    async def _measure_lag(self) -> None:
+        for tp, end in (await self._thread.highwaters(*self._by_tp(self.feed.next_offset))).items():
+            if tp.partition in self.feed.next_offset:
+                lag = max(0, end - self.feed.next_offset[tp.partition])
+                self.plan.metrics.lag_records.labels(str(tp.partition)).set(lag)
 
     # small ----------------------------------------------------------------------------------------------------
     def _show(self, waiting_for: str) -> None:
@@ -385,7 +418,7 @@ class BulkConsumer(Consumer):
     def _data_partitions(self, tps: set[TP]) -> list[int]:
         return sorted(tp.partition for tp in tps if tp.topic == self.plan.topic)
 
-    def _tps(self, partitions: Any) -> set[TP]:
+    def _tps(self, partitions: Iterable[int]) -> set[TP]:
         return {TP(self.plan.topic, partition) for partition in partitions}
 
     def _by_tp(self, offsets: Mapping[int, int]) -> dict[TP, int]:

@@ -11,7 +11,8 @@ import faust
 from faust.types import AppT, EventT, StreamT
 from yarl import URL
 
-from streams.bulk_consumer import BulkPlan, BulkTransport, Pace
+from streams.bulk_consumer import BulkTransport
+from streams.bulk_plan import BulkPlan, Pace
 from streams.metrics import Metrics
 from streams.security import Security
 from streams.sink import PartitionSink
@@ -37,7 +38,10 @@ class WorkerSettings:
     """How a worker reaches its group. `instance_id` makes it a static member: a restart within the session costs no rebalance."""
 
     bootstrap: str
-    telemetry_topic: str
+    telemetry_topic: str | None
+    """None: there are only agents."""
+    log_id: str | None = None
+    """Identity of the log as it was checked at start; None: it may be any."""
     group: str = "pms"
     instance_id: str | None = None
     security: Security = field(default_factory=Security)
@@ -81,7 +85,7 @@ def build_app(
         **options,
     )
     plan = BulkPlan(
-        topic=settings.telemetry_topic,
+        topic=settings.telemetry_topic or "",
         sink=sink,
         lane=lane,
         metrics=metrics,
@@ -89,9 +93,11 @@ def build_app(
         security=settings.security,
         pace=settings.pace,
         from_start=frozenset(agent.topic for agent in agents if agent.from_start),
+        log_id=settings.log_id,
     )
     app.transport = BulkTransport(urls, cast(AppT, app), plan)
-    app.topics.add(_raw_topic(app, settings.telemetry_topic, acks=False))
+    if settings.telemetry_topic is not None:
+        app.topics.add(_raw_topic(app, settings.telemetry_topic, acks=False))
     for agent in agents:
         _add_agent(app, agent)
     return app

@@ -52,8 +52,9 @@ class PartitionSink(Protocol):
     def fold(self, partition: int, records: Sequence[Record]) -> None:
         """Folds the next records of a partition, ascending by offset, never empty.
 
-        Raises StoreUnavailable when nothing of the list was folded (the same list comes again), or QuarantineLimit when
-        the partition must stop (what was folded before its offset is flushed, the partition gets no more lists).
+        Raises StoreUnavailable: a list that begins with the same record comes again, and no flush comes before it is
+        folded. Or QuarantineLimit when the partition must stop: what was folded before its offset is flushed, and the
+        partition gets no more lists.
         """
 
     def flush_due(self) -> bool:

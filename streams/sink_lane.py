@@ -1,4 +1,4 @@
-"""One thread on which every call to the sink is made, in order."""
+"""One thread on which every call to something that blocks is made, in order: the sink's, the evaluator's."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class SinkLane:
     No pool of the standard library: the interpreter would wait at its end, without bound, for a call that hangs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "pms-sink") -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
-        self._thread = Thread(target=self._run, name="pms-sink", daemon=True)
+        self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:

@@ -114,6 +114,11 @@ class TopicFacts:
     ready: bool
     brokers: int
 
+    @property
+    def log_id(self) -> str:
+        """Names (cluster, topic, epoch): offsets mean something only within it."""
+        return f"{self.cluster_id}/{self.name}/{self.topic_id}"
+
 
 async def describe_topics(client: AIOKafkaClient, topics: Sequence[str]) -> Mapping[str, TopicFacts]:
     """Facts of those topics that exist. Raises the KafkaError the broker answers, other than an unknown topic."""

@@ -184,7 +184,7 @@ async def _check(bootstrap: str, topic: str, security: Security, recorded: Mappi
         if found is None:
             raise LogMismatch(topic, ["it does not exist; to mend: pms topics create"])
         configs = (await _configs(admin, [topic]))[topic]
-    log = Log(f"{found.cluster_id}/{topic}/{found.topic_id}", topic, found.partitions)
+    log = Log(found.log_id, topic, found.partitions)
     problems = _log_problems(log, configs, recorded.get(log.log_id))
     if problems:
         raise LogMismatch(topic, problems)
