@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,21 @@ from surveillance.errors import InvalidInput
 
 STDIN = "-"
 _CHUNK_BYTES = 256 * 1024
+
+
+def check_readable(path: str) -> None:
+    """Raises InvalidInput where there is no such file to read. Nothing is opened: a pipe can be opened only once."""
+    if path == STDIN:
+        return
+    fault = None
+    if not os.path.exists(path):
+        fault = errno.ENOENT
+    elif os.path.isdir(path):
+        fault = errno.EISDIR
+    elif not os.access(path, os.R_OK):
+        fault = errno.EACCES
+    if fault is not None:
+        raise InvalidInput(f"{path}: cannot be read: {os.strerror(fault)}", "check the path and its permissions")
 
 
 def read_lines(path: str) -> Iterator[bytes]:

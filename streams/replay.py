@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from streams.event_files import read_event_lines
+from streams.file_lines import check_readable
 from surveillance.arrays import Int
 from surveillance.evaluation.judging import Moment
 from surveillance.events.arrival import arrival_ms
@@ -23,6 +24,7 @@ from surveillance.incidents.lines import Line, summary_line
 from surveillance.incidents.record import record_decision, record_evidence
 from surveillance.ingest.ledger import Ledger
 from surveillance.ingest.owned import LogPartition, OwnedPartition
+from surveillance.log_identity import known_logs, record_log
 from surveillance.manifest.parse import read_document
 from surveillance.panes.statistics import LEDGER
 from surveillance.registering import registration_of
@@ -31,6 +33,7 @@ from surveillance.store.opening import open_store
 from surveillance.store.protocol import Store
 
 CHUNK_LINES = 5_000
+TOPIC = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,23 @@ def run_replay(
     Raises InvalidManifest, InvalidInput or StoreError.
     """
     registry = Registry(load_registration(path) for path in manifests)
+    for path in files:
+        check_readable(path)
     opened = open_store(store)
     try:
-        yield from Replay(registry, opened).run((line for path in files for line in read_event_lines(path)), until_ms)
+        yield from Replay(registry, opened, _new_log(opened)).run(
+            (line for path in files for line in read_event_lines(path)), until_ms
+        )
     finally:
         opened.close()
+
+
+def _new_log(store: Store) -> str:
+    """A log of its own for each replay: in a store that holds another one, its records are no repetitions of that one's."""
+    number = len(known_logs(store)) + 1
+    log_id = f"replay/{number}"
+    record_log(store, log_id, TOPIC, 1, now_ms=number)  # no clock: a later replay is a later log
+    return log_id
 
 
 def load_registration(path: Path) -> Registration:
@@ -74,7 +89,7 @@ class Replay:
 
     def __init__(self, registry: Registry, store: Store, log_id: str = "replay") -> None:
         self.registry, self.store, self.log_id = registry, store, log_id
-        self.owned = OwnedPartition(LogPartition(log_id, "replay", 0, 1), store, registry)
+        self.owned = OwnedPartition(LogPartition(log_id, TOPIC, 0, 1), store, registry)
         self.evaluator = Evaluator(registry)
         self._forbidden = registry.forbidden(EVER_MS)
         self._last_ms: int | None = None

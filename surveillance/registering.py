@@ -23,8 +23,11 @@ def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: 
     Raises:
         InvalidManifest: it has errors (warnings stop nothing), or names a metric type that is not built yet.
     """
-    manifest = parse_manifest(document, source)
     problems = [problem for problem in lint(document) if problem.severity == "error"]
+    try:
+        manifest = parse_manifest(document, source)
+    except InvalidManifest:
+        raise InvalidManifest(source, problems) from None  # faults of sense beside those of structure
     problems += unbuilt_types(manifest, BUILT_TYPES)
     if problems:
         raise InvalidManifest(source, problems)

@@ -12,7 +12,7 @@ import click
 
 from surveillance.cli.demo import demo
 from surveillance.cli.doctor import doctor
-from surveillance.cli.failure import EXIT_INTERRUPTED, explain
+from surveillance.cli.failure import EXIT_INTERRUPTED, EXIT_USAGE, explain
 from surveillance.cli.manifest import manifest
 from surveillance.cli.publish import publish
 from surveillance.cli.replay import replay
@@ -50,6 +50,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = pms.main(args=list(arguments), prog_name="pms", standalone_mode=False)
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message(), err=True)
+        return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except BrokenPipeError:

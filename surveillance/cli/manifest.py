@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from surveillance.cli.failure import EXIT_UNREADABLE
+from surveillance.cli.failure import EXIT_UNREADABLE, explain
 from surveillance.cli.options import json_option, with_settings
-from surveillance.errors import InvalidManifest, Problem
+from surveillance.errors import InvalidInput, InvalidManifest, Problem, SurveillanceError
 from surveillance.settings import Settings
 
-_FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+_FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
 @click.group()
@@ -25,29 +27,55 @@ def manifest() -> None:
 @json_option
 def lint(files: tuple[Path, ...], as_json: bool) -> None:
     """Name every problem of the manifests at once, each with its path. Exit code 1 where one is an error; warnings are not."""
-    found = {str(path): _problems(path) for path in files}
+    found, unreadable = {}, []
+    for path in files:
+        try:
+            found[str(path)] = _problems(path)
+        except InvalidInput as error:
+            unreadable.append(error)
     for source, problems in found.items():
-        if as_json:
-            rows = [{"path": each.path, "severity": each.severity, "message": each.message} for each in problems]
-            click.echo(json.dumps({"source": source, "problems": rows}, ensure_ascii=False))
-            continue
-        for each in problems:
-            click.echo(f"{source}: {each.severity}: {each}")
-        if not problems:
-            click.echo(f"{source}: no problem found")
+        _show(source, problems, as_json=as_json)
+    _tell(unreadable)
     if any(each.severity == "error" for problems in found.values() for each in problems):
+        raise click.exceptions.Exit(EXIT_UNREADABLE)
+
+
+def _show(source: str, problems: Sequence[Problem], *, as_json: bool) -> None:
+    if as_json:
+        rows = [{"path": each.path, "severity": each.severity, "message": each.message} for each in problems]
+        click.echo(json.dumps({"source": source, "problems": rows}, ensure_ascii=False))
+        return
+    for each in problems:
+        click.echo(f"{source}: {each.severity}: {each}")
+    if not problems:
+        click.echo(f"{source}: no problem found")
+
+
+def _tell(errors: Sequence[SurveillanceError]) -> None:
+    """Every error on stderr; where there is one, the command ends here."""
+    for error in errors:
+        click.echo(explain(error).text(), err=True)
+    if errors:
         raise click.exceptions.Exit(EXIT_UNREADABLE)
 
 
 @manifest.command()
 @_FILES
-def digest(files: tuple[Path, ...]) -> None:
+@json_option
+def digest(files: tuple[Path, ...], as_json: bool) -> None:
     """Print the digest of each manifest: SHA-256 of its RFC 8785 form, the same for YAML and JSON."""
     from surveillance.manifest.digest import manifest_digest
-    from surveillance.manifest.yaml12 import load_document
+    from surveillance.manifest.parse import read_document
 
+    refused: list[SurveillanceError] = []
     for path in files:
-        click.echo(f"{manifest_digest(load_document(path.read_bytes(), str(path)))}  {path}")
+        try:
+            found = manifest_digest(read_document(path))
+        except (InvalidInput, InvalidManifest) as error:
+            refused.append(error)
+            continue
+        click.echo(json.dumps({"source": str(path), "digest": found}, ensure_ascii=False) if as_json else f"{found}  {path}")
+    _tell(refused)
 
 
 @manifest.command()
@@ -64,11 +92,19 @@ def register(file: Path, settings: Settings) -> None:
     click.echo(register_manifest(settings.kafka_bootstrap, settings.topic_prefix, document, security))
 
 
-def _problems(path: Path) -> tuple[Problem, ...]:
+def _problems(path: Path) -> Sequence[Problem]:
+    """What lint finds, and, where nothing is wrong, a warning of each metric type that cannot be run yet."""
     from surveillance.manifest.lint import lint as find_problems
-    from surveillance.manifest.yaml12 import load_document
+    from surveillance.manifest.parse import parse_manifest, read_document
+    from surveillance.manifest.unbuilt import unbuilt_types
+    from surveillance.panes.plan import BUILT_TYPES
 
     try:
-        return tuple(find_problems(load_document(path.read_bytes(), str(path))))
+        document = read_document(path)
     except InvalidManifest as error:
         return error.problems
+    found = find_problems(document)
+    if any(each.severity == "error" for each in found):
+        return found
+    unbuilt = unbuilt_types(parse_manifest(document, str(path)), BUILT_TYPES)
+    return [*found, *(replace(each, severity="warning") for each in unbuilt)]

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
-from surveillance.cli.lines import print_lines
+from surveillance.cli.lines import Line, print_lines
 from surveillance.cli.options import TIME, json_option
+from surveillance.errors import InvalidInput
+
+log = logging.getLogger(__name__)
+
+
+def _own_store(context: click.Context, parameter: click.Parameter, dsn: str) -> str:
+    """The store as given, where it is one that a replay may write to."""
+    from surveillance.store.dsn import ServerTarget, parse_dsn
+
+    try:
+        target = parse_dsn(dsn)
+    except InvalidInput as error:
+        raise click.BadParameter(f"{error.what}; write memory or chdb:///absolute/dir", context, parameter) from error
+    if isinstance(target, ServerTarget):
+        raise click.BadParameter("a replay is no live telemetry: write memory or chdb:///absolute/dir", context, parameter)
+    return dsn
 
 
 @click.command()
@@ -17,10 +35,16 @@ from surveillance.cli.options import TIME, json_option
     "manifests",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="A release manifest; give one for each release or revision in the files.",
 )
-@click.option("--store", default="memory", show_default=True, help="memory, or chdb:///directory to keep panes and evidence.")
+@click.option(
+    "--store",
+    default="memory",
+    show_default=True,
+    callback=_own_store,
+    help="memory, or chdb:///directory to keep panes and evidence.",
+)
 @click.option("--until", "until_ms", type=TIME, help="Where time ends: silence up to here is seen, later arrivals are not read.")
 @json_option
 def replay(files: tuple[str, ...], manifests: tuple[Path, ...], store: str, until_ms: int | None, as_json: bool) -> None:
@@ -32,4 +56,16 @@ def replay(files: tuple[str, ...], manifests: tuple[Path, ...], store: str, unti
     """
     from streams.replay import run_replay
 
-    print_lines(run_replay(files, manifests, store=store, until_ms=until_ms), as_json=as_json)
+    print_lines(_watched(run_replay(files, manifests, store=store, until_ms=until_ms)), as_json=as_json)
+
+
+def _watched(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines as they are; on stderr it is said when nothing at all was counted, because then nothing was watched."""
+    for line in lines:
+        yield line
+        if line["kind"] == "summary" and line["events"] and not line["counted"]:
+            log.warning(
+                "none of %d events was counted, for the reasons under `quarantined`; with release_unknown no --manifest is of "
+                "the release that the events name, or it came into force (effective_from) after they arrived",
+                line["events"],
+            )

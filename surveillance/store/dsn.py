@@ -55,6 +55,8 @@ def parse_dsn(dsn: str) -> Target:
         return _chdb(parts)
     if parts.scheme in ("clickhouse", "clickhouses"):
         return _server(parts, port)
+    if not parts.scheme:
+        raise InvalidInput("the store's address does not begin with a kind of store", _MEND)
     raise InvalidInput(f"no kind of store is called {parts.scheme!r}", _MEND)
 
 
