@@ -28,6 +28,6 @@ def _document(what: str) -> object:
 
             return event_json_schemas()
         case _:
-            from surveillance.events.schema import asyncapi_document
+            from surveillance.events.asyncapi import asyncapi_document
 
             return asyncapi_document()

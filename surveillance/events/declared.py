@@ -28,7 +28,7 @@ class Field:
 
     @property
     def is_map(self) -> bool:
-        return any(isinstance(kind, inspect.DictType) for kind in self.kinds_of)
+        return any(isinstance(kind, inspect.DictType) for kind in self.bare())
 
     def bare(self) -> tuple[inspect.Type, ...]:
         """The types without their descriptions."""

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple, TypeAlias
 from surveillance.events import cloudevents
 from surveillance.events.forbidden import Forbidden
 from surveillance.events.gunzip import gunzip
-from surveillance.events.headers import CONTENT_ENCODING, CONTENT_TYPE, REFUSED, content_type
+from surveillance.events.headers import CONTENT_ENCODING, CONTENT_TYPE, content_type
 from surveillance.events.limits import DecodeLimits
-from surveillance.events.reasons import DECOMPRESSION_LIMIT, NOT_JSON, SENT_FORBIDDEN, TOO_LARGE, Fault
+from surveillance.events.reasons import NOT_JSON, SENT_FORBIDDEN, TOO_LARGE, Fault
 
 
 class Format(Enum):
@@ -34,7 +34,7 @@ FORMAT_OF: Final[Mapping[str, Format]] = {
 """By media type. Another one is read as JSON: what it holds then says whether it can be counted."""
 
 
-_SHAPING: Final = frozenset({CONTENT_TYPE, CONTENT_ENCODING, REFUSED, cloudevents.ID_HEADER})
+_SHAPING: Final = frozenset({CONTENT_TYPE, CONTENT_ENCODING, cloudevents.ID_HEADER})
 
 
 class Element(NamedTuple):
@@ -59,7 +59,7 @@ def is_plain(headers: Mapping[str, str]) -> bool:
     """Whether the value is the JSON text of one event as it stands."""
     if not headers.keys() & _SHAPING:
         return True
-    plain = headers.keys().isdisjoint((CONTENT_ENCODING, REFUSED, cloudevents.ID_HEADER))
+    plain = headers.keys().isdisjoint((CONTENT_ENCODING, cloudevents.ID_HEADER))
     return plain and FORMAT_OF.get(content_type(headers), Format.EVENT) is Format.EVENT
 
 
@@ -85,8 +85,6 @@ def frame(headers: Mapping[str, str], value: bytes | None, limits: DecodeLimits,
 
 
 def _plain(headers: Mapping[str, str], value: bytes | None, limits: DecodeLimits) -> bytes | Fault:
-    if not value and REFUSED in headers:
-        return Fault(DECOMPRESSION_LIMIT, "the batch of the record was not unpacked")
     if not value:
         return Fault(NOT_JSON, "the record is empty")
     if len(value) > limits.max_record_bytes:

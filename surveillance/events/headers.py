@@ -15,8 +15,6 @@ from surveillance.events.utf8 import strings
 CONTENT_TYPE: Final = "content-type"
 CONTENT_ENCODING: Final = "content-encoding"
 INGEST_TIME: Final = "pms-ingest-time"
-REFUSED: Final = "pms-refused"
-"""On a record without a value whose batch was not unpacked; means nothing on one that has a value."""
 ORIGIN: Final = "pms-origin"
 ORIGIN_TIME: Final = "pms-origin-time"
 ORIGIN_MAC: Final = "pms-origin-mac"

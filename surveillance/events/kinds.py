@@ -24,6 +24,8 @@ Digest: TypeAlias = Annotated[
 ]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SequenceNumber: TypeAlias = Annotated[int, Meta(ge=0, extra_json_schema={"maximum": 2**64 - 1})]
+"""An unsigned 64-bit integer; its upper bound is more than a decoder's constraint can hold, so `checks` holds it."""
 Whole: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Positive: TypeAlias = Annotated[float, Meta(ge=0)]
 Scalar: TypeAlias = float | bool | Text | None
@@ -99,7 +101,7 @@ class Event(Struct, tag_field="schema", kw_only=True, gc=False):
     gateway_id: NoText = UNSET
     sent_time: NoTime = UNSET
     manifest_digest: Digest | None | UnsetType = UNSET
-    seq: Annotated[int, Meta(ge=0)] | None | UnsetType = UNSET
+    seq: SequenceNumber | None | UnsetType = UNSET
     boot_id: NoText = UNSET
     attempt: Whole | None | UnsetType = UNSET
     clock: Clock | None | UnsetType = UNSET
@@ -180,6 +182,11 @@ class Heartbeat(Event, tag="pms.heartbeat", kw_only=True):
     sensor_self_test: bool | Text | dict[Name, Scalar] | None | UnsetType = UNSET
 
 
+ImdrfCodes: TypeAlias = Annotated[
+    dict[Literal["A", "B", "C", "D", "E", "F", "G"], Text | list[Text] | None],
+    Meta(extra_json_schema={"propertyNames": {"enum": ["A", "B", "C", "D", "E", "F", "G"]}}),
+]
+"""IMDRF annexes to codes."""
 Seriousness: TypeAlias = Literal[
     "death", "life_threatening", "hospitalisation", "impairment", "intervention", "near_miss", "none"
 ]
@@ -193,7 +200,7 @@ class AdverseEvent(Event, tag="pms.adverse_event", kw_only=True):
     public_health_threat: bool
     suspected_device_role: Literal["caused", "contributed", "unknown", "none"]
     linked_inference_ids: list[Id]
-    imdrf: dict[Literal["A", "B", "C", "D", "E", "F", "G"], Text | list[Text] | None]
+    imdrf: ImdrfCodes
     narrative_ref: Pointer | PayloadRef | None
     country: Text
     udi: Text | None
