@@ -7,15 +7,19 @@ from typing import Any
 
 import click
 
-from surveillance.incidents.lines import line_text
-
 Line = Mapping[str, Any]
 
 
 def print_lines(lines: Iterable[Line], *, as_json: bool) -> None:
     """Prints each line as it comes."""
     for line in lines:
-        click.echo(line_text(line) if as_json else text_line(line))
+        click.echo(_json_text(line) if as_json else text_line(line))
+
+
+def _json_text(line: Line) -> str:
+    from surveillance.incidents.lines import line_text
+
+    return line_text(line)
 
 
 def text_line(line: Line) -> str:
@@ -30,7 +34,7 @@ def text_line(line: Line) -> str:
         case "summary":
             return _summary(line)
         case _:
-            return line_text(line)
+            return _json_text(line)
 
 
 def _incident(line: Line) -> str:
