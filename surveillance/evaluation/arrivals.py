@@ -16,6 +16,7 @@ from surveillance.arrays import Int
 from surveillance.evaluation.judging import Judged, Moment, Subject
 from surveillance.evaluation.mirror import Table, merged
 from surveillance.evaluation.verdict import Finding
+from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import WindowedMonitor, scope_with_feature
 from surveillance.manifest.model_labels import LabelLatency
 from surveillance.manifest.model_monitors import Monitor
@@ -57,13 +58,15 @@ class _Grid:
 class ArrivalsMonitor(WindowedMonitor):
     """A windowed monitor whose expectation reaches back over all earlier inferences."""
 
+    reads_all_before = True
+
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
         super().__init__(subject, monitor)
-        self._grids = [_Grid(self._table(one), subject.pane_ms(one.statistic)) for one in self.series]
+        self._grids = {id(sums): _Grid(sums.table, sums.pane_ms) for sums in self._sums}
 
-    def scopes(self, series: Series, start: int, end: int, moment: Moment) -> Iterator[Judged]:
-        table, pane_ms = self._table(series), self.subject.pane_ms(series.statistic)
-        grid = self._grids[self.series.index(series)]
+    def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
+        table, pane_ms = sums.table, sums.pane_ms
+        grid = self._grids[id(sums)]
         grid.update()
         seen = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
         latency = self.subject.plan.manifest.baselines.label_latency
@@ -88,8 +91,8 @@ class ArrivalsMonitor(WindowedMonitor):
                 counts,
             )
 
-    def revision(self, start: int, end: int) -> dict[int, int]:
-        return merged(self._table(one).largest_version for one in self.series)
+    def revision(self, reach: int, end: int) -> dict[int, int]:
+        return merged(sums.table.largest_version for sums in self._sums)
 
     def _outcomes(
         self, latency: LabelLatency | None, inferences: Int, middles: np.ndarray, observed: Int, start: int, end: int

@@ -55,8 +55,9 @@ class Chart:
         self._changed_from = pane if self._changed_from is None else min(pane, self._changed_from)
 
     @property
-    def has_folded(self) -> bool:
-        return bool(self._panes)
+    def last_pane(self) -> int | None:
+        """The last pane that folded a case."""
+        return self._panes[-1] if self._panes else None
 
     def state(self, pane: int) -> ChartState | None:
         """State after a pane, None where nothing folded in it."""

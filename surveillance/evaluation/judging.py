@@ -54,12 +54,6 @@ class Subject:
     def superseded_ms(self) -> int | None:
         return self.registry.superseded_ms(self.registration)
 
-    def pane_ms(self, statistic: str) -> int:
-        return next(one.pane_ms for one in self.plan.statistics if one.id == statistic)
-
-    def length(self, statistic: str) -> int:
-        return next(one.length for one in self.plan.statistics if one.id == statistic)
-
 
 class Judged(NamedTuple):
     """One scope at one window end, before limits."""
@@ -74,6 +68,10 @@ class Judged(NamedTuple):
     pooled_to: Scope | None = None
     extended: bool = False
     withdrawn: bool = False
+    code: int = -1
+    """Of the group in its table."""
+    reach_ms: int | None = None
+    """Start of all that was looked at, where that lies before the window: rows there are part of the revision."""
 
 
 def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequence[Judged], moment: Moment) -> list[Evidence]:

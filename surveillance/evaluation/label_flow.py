@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detectors.bernoulli_cusum import false_alert_parameters, fold, miss_parameters, weights
-from detectors.estimate import Estimate, Insufficient, Outcome, Reason
+from detectors.estimate import Estimate, Insufficient, Reason
 from surveillance.arrays import Int
 from surveillance.evaluation.chart import Chart, ChartState
 from surveillance.evaluation.day_maturity import DayMaturity
@@ -50,8 +50,9 @@ class _Scope:
     arrived: Int = field(default_factory=lambda: np.zeros(len(Flow), np.int64))
     partial: set[int] = field(default_factory=set)
     """Panes reported while a partition had not reached their end."""
-    reported: tuple[int, Outcome] | None = None
-    """Last end at which nothing had folded yet, and the reason."""
+    waiting_ends: list[int] = field(default_factory=list)
+    """Ends at which it was said that nothing has folded yet."""
+    waiting_for: Reason | None = None
 
 
 class CusumMonitor:
@@ -109,12 +110,19 @@ class CusumMonitor:
             if moment.complete_ms < pane + self.pane_ms:
                 scope.partial.add(pane)
             yield pane + self.pane_ms, Judged(series, levels, first, _finding(state), (), revision, withdrawn=state is None)
-        if not scope.chart.has_folded:
-            waits = any(scope.arrived[column] for column in _TRIALS[self.metric.event])
-            unfolded = end, Insufficient(Reason.IMMATURE_LABELS if waits else Reason.NO_EXPOSURE)
-            if scope.reported != unfolded:
-                scope.reported = unfolded
-                yield end, Judged(series, levels, first, Finding(unfolded[1]), (), revision)
+        folded = scope.chart.last_pane
+        if folded is not None:
+            # A corrected label folds where the first one arrived, which may lie before the ends that waited for it.
+            for ended in [ended for ended in scope.waiting_ends if ended > folded + self.pane_ms]:
+                yield ended, Judged(series, levels, first, _finding(None), (), revision, withdrawn=True)
+            scope.waiting_ends.clear()
+            return
+        waits = any(scope.arrived[column] for column in _TRIALS[self.metric.event])
+        reason = Reason.IMMATURE_LABELS if waits else Reason.NO_EXPOSURE
+        if scope.waiting_ends[-1:] != [end] or scope.waiting_for is not reason:
+            scope.waiting_ends.append(end)
+            scope.waiting_for = reason
+            yield end, Judged(series, levels, first, Finding(Insufficient(reason)), (), revision)
 
     def _revision(self) -> dict[int, int]:
         """A chart rests on every pane before, and on the maturity of days over all scopes."""

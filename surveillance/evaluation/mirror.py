@@ -40,6 +40,7 @@ class Table:
         """Partition -> largest version among all rows: the revision of what reads the whole table."""
         self._readers: list[set[int]] = []
         self._row_readers: list[set[tuple[int, int]]] = []
+        self._totals: list[RunningTotal] = []
 
     def subscribe(self) -> set[int]:
         """A set that collects the starts of panes that change; the reader empties it."""
@@ -52,6 +53,14 @@ class Table:
         reader = {(pane, code) for pane, groups in self.panes.items() for code in groups}
         self._row_readers.append(reader)
         return reader
+
+    def keep_total(self, total: RunningTotal) -> None:
+        """Tell a running total of every change."""
+        self._totals.append(total)
+
+    def code_of(self, group: str) -> int | None:
+        """Code of a group, None where it has no rows."""
+        return self._code.get(group)
 
     def add(self, key: PaneKey, version: int, change: Int) -> None:
         code = self._code.get(key.group)
@@ -67,6 +76,8 @@ class Table:
         if self.earliest is None or key.pane_ms < self.earliest:
             self.earliest = key.pane_ms
         self.first_pane[code] = min(key.pane_ms, self.first_pane.get(code, key.pane_ms))
+        for total in self._totals:
+            total.change(key, code, version, change)
         for reader in self._readers:
             reader.add(key.pane_ms)
         for row_reader in self._row_readers:
@@ -75,7 +86,7 @@ class Table:
     def sums(self, start_ms: int, end_ms: int, pane_ms: int, length: int) -> Int:
         """Counts of each group over the panes of [start, end), shape (groups, length)."""
         total = np.zeros((len(self.groups), length), np.int64)
-        for pane in self._inside(start_ms, end_ms, pane_ms):
+        for pane in self.inside(start_ms, end_ms, pane_ms):
             for code, counts in self.panes[pane].items():
                 total[code] += counts
         return total
@@ -83,16 +94,57 @@ class Table:
     def revision(self, start_ms: int, end_ms: int, pane_ms: int) -> dict[int, int]:
         """Largest version per partition among the panes of [start, end)."""
         found: dict[int, int] = {}
-        for pane in self._inside(start_ms, end_ms, pane_ms):
+        for pane in self.inside(start_ms, end_ms, pane_ms):
             for partition, version in self.versions[pane].items():
                 found[partition] = max(version, found.get(partition, -1))
         return found
 
-    def _inside(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterable[int]:
+    def inside(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterable[int]:
+        """Panes of [start, end) that hold rows."""
         steps = range(start_ms, end_ms, pane_ms)
         if len(steps) > len(self.panes):
             return sorted(pane for pane in self.panes if start_ms <= pane < end_ms)
         return (pane for pane in steps if pane in self.panes)
+
+
+class RunningTotal:
+    """Sums of a table over every pane before an end that only ever grows; a change to an earlier pane is added when it comes."""
+
+    def __init__(self, table: Table, pane_ms: int, length: int) -> None:
+        self._table, self._pane_ms = table, pane_ms
+        self._end_ms: int | None = None
+        self._counts: Int = np.zeros((0, length), np.int64)
+        self.versions: dict[int, int] = {}
+        """Partition -> largest version among the rows summed."""
+        table.keep_total(self)
+
+    def to(self, end_ms: int) -> Int:
+        """Counts of each group over the panes before `end_ms`, shape (groups, length)."""
+        self._grow()
+        if self._end_ms is None:
+            panes: Iterable[int] = [pane for pane in self._table.panes if pane < end_ms]
+        else:
+            panes = self._table.inside(self._end_ms, end_ms, self._pane_ms)
+        for pane in panes:
+            for code, counts in self._table.panes[pane].items():
+                self._counts[code] += counts
+            self.versions = merged((self.versions, self._table.versions[pane]))
+        self._end_ms = end_ms if self._end_ms is None else max(self._end_ms, end_ms)
+        return self._counts[: len(self._table.groups)].copy()
+
+    def change(self, key: PaneKey, code: int, version: int, change: Int) -> None:
+        """A row of the table changed by this much."""
+        if self._end_ms is not None and key.pane_ms < self._end_ms:
+            self._grow()
+            self._counts[code] += change
+            self.versions[key.partition] = max(version, self.versions.get(key.partition, -1))
+
+    def _grow(self) -> None:
+        groups = len(self._table.groups)
+        if groups > len(self._counts):
+            larger = np.zeros((2 * groups, self._counts.shape[1]), np.int64)
+            larger[: len(self._counts)] = self._counts
+            self._counts = larger
 
 
 def merged(revisions: Iterable[Mapping[int, int]]) -> dict[int, int]:

@@ -7,30 +7,52 @@ were revised or whose labels became mature since. Results depend on window sums 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from detectors.estimate import Insufficient, Reason
 from surveillance.arrays import Int
+from surveillance.evaluation.due_windows import ChangedRow, DueWindows
 from surveillance.evaluation.estimators import Request, findings, sample_sizes
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import Table, merged
+from surveillance.evaluation.mirror import Axes, merged
 from surveillance.evaluation.verdict import Finding
+from surveillance.evaluation.window_sums import WindowSums
 from surveillance.manifest.metric_kind import Labelled
 from surveillance.manifest.metrics_performance import ProportionVsFloor
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
-from surveillance.panes.groups import scope_of
-from surveillance.panes.plan import Series, parents
+from surveillance.panes.groups import group_text, scope_of
+from surveillance.panes.plan import Series
 from surveillance.times import DAY_MS, floor_to
 
 LONGEST_EXTENSION_MS = 28 * DAY_MS
-_LABEL_FAMILIES = (statistics.LABELS, statistics.LABEL_SCORES)
+
+
+class _Window(NamedTuple):
+    """Counts of each scope, shape (scopes, length), where its window starts, and where all that was looked at starts."""
+
+    counts: Int
+    starts: Int
+    reach: Int
+
+
+class _Answer(NamedTuple):
+    """What one scope reports: its own numbers, or those of a parent."""
+
+    pooled_to: Scope | None
+    counts: Int
+    finding: Finding
+    mature: bool
 
 
 class WindowedMonitor:
-    """Judges one monitor of one subject; remembers only how far it has judged and what may still change."""
+    """Judges one monitor of one subject."""
+
+    reads_all_before = False
+    """Whether a window's result rests on all earlier panes of its statistic."""
 
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
         self.subject, self.monitor = subject, monitor
@@ -38,26 +60,31 @@ class WindowedMonitor:
         window = subject.plan.manifest.surveillance.window(monitor.window) if monitor.window else None
         self.size_ms = window.size_ms if window is not None else None
         self.slide_ms = window.slide_ms if window is not None else subject.plan.base_pane_ms
-        self._dirty = [self._table(one).subscribe() for one in self.series]
-        self._judged_end: int | None = None
-        self._immature: set[int] = set()
-        self._extended: dict[int, int] = {}
+        latency = subject.plan.manifest.baselines.label_latency
+        self._or_age_ms = latency.maturity.or_age_ms if latency is not None else None
+        self._sums = [self._sums_of(one.statistic, one.statistic_axes) for one in self.series]
+        self._parents: dict[tuple[str, Axes], WindowSums] = {}
+        self._dirty = [sums.table.subscribe_rows() for sums in self._sums]
+        self._windows = DueWindows(self.size_ms, self.slide_ms, or_age_ms=self._or_age_ms, reads_all_before=self.reads_all_before)
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
-        """Evidence of windows that have closed, changed or matured since the last call, ascending by end."""
-        end = self._last_end(moment)
-        first = self.subject.first_event_pane()
-        if first is None or (end == self._judged_end and not moment.final):
+        """Evidence of windows that have closed, changed, matured or become complete since the last call, ascending by end."""
+        end, first = self._last_end(moment), self.subject.first_event_pane()
+        if first is None or (end == self._windows.newest_end and not moment.final):
             return
-        begin = first + self.slide_ms - first % self.slide_ms
-        previous = self._judged_end if self._judged_end is not None else begin - self.slide_ms
-        fresh = range(previous + self.slide_ms, end + 1, self.slide_ms)
-        revised = self._revised(previous) | self._matured(previous, moment)
-        for ended in [*sorted(one for one in revised if begin <= one <= previous), *fresh]:
-            if ended in fresh and ended != end and not self._has_data(ended):
-                continue  # nothing in it and nothing before it: no scope could be conclusive
+        again, fresh = self._windows.due(first, end, self._changed(), moment)
+        for ended in again:
             yield from self._at(ended, first, moment)
-        self._judged_end = max(end, previous)
+        for ended in fresh:
+            # A window with nothing in it and nothing before it can be conclusive for no scope.
+            if ended == end or self._has_data(ended):
+                yield from self._at(ended, first, moment)
+
+    def _changed(self) -> list[ChangedRow]:
+        changed = [ChangedRow(number, *row) for number, reader in enumerate(self._dirty) for row in reader]
+        for reader in self._dirty:
+            reader.clear()
+        return changed
 
     # which windows ----------------------------------------------------------------------------------------
     def _last_end(self, moment: Moment) -> int:
@@ -66,106 +93,68 @@ class WindowedMonitor:
         if superseded is None:
             return end
         if self._is_labelled():
-            latency = self.subject.plan.manifest.baselines.label_latency
-            if latency is None or latency.maturity.or_age_ms is None:
+            if self._or_age_ms is None:
                 return end
-            superseded += latency.maturity.or_age_ms
+            superseded += self._or_age_ms
         return min(end, floor_to(superseded, self.slide_ms))
 
     def _is_labelled(self) -> bool:
         return isinstance(self.monitor.metric, Labelled) or self.monitor.metric.type == "label_arrivals_vs_expected"
 
-    def _revised(self, previous: int) -> set[int]:
-        changed = {pane for reader in self._dirty for pane in reader}
-        for reader in self._dirty:
-            reader.clear()
-        if self.size_ms is None:
-            return {previous} if any(pane < previous for pane in changed) else set()
-        found: set[int] = set()
-        for pane in changed:
-            if pane < previous:
-                first_end = floor_to(pane, self.slide_ms) + self.slide_ms
-                found.update(range(first_end, min(pane + self.size_ms, previous) + 1, self.slide_ms))
-        if changed and self._extended:
-            found.update(end for end, start in self._extended.items() if any(start <= pane < end for pane in changed))
-        return found
-
-    def _matured(self, previous: int, moment: Moment) -> set[int]:
-        age_ms = self._or_age_ms()
-        if age_ms is None:
-            return set()
-        found = {end for end in self._immature if end <= previous and end + age_ms <= moment.watermark_ms}
-        self._immature -= found
-        return found
-
-    def _or_age_ms(self) -> int | None:
-        latency = self.subject.plan.manifest.baselines.label_latency
-        return latency.maturity.or_age_ms if latency is not None else None
-
     def _has_data(self, end: int) -> bool:
         if self.size_ms is None:
             return True
-        reach = LONGEST_EXTENSION_MS if self.subject.plan.manifest.strata.below_min == "accumulate" else self.size_ms
-        for one in self.series:
-            table, pane_ms = self._table(one), self.subject.pane_ms(one.statistic)
-            start = end - max(reach, self.size_ms)
-            if len(table.panes) < (end - start) // pane_ms:
-                if any(start <= pane < end for pane in table.panes):
-                    return True
-            elif any(pane in table.panes for pane in range(floor_to(start, pane_ms), end, pane_ms)):
-                return True
-        return False
+        reach = LONGEST_EXTENSION_MS if self._accumulates() else self.size_ms
+        start = end - max(reach, self.size_ms)
+        return any(True for sums in self._sums for _ in sums.table.inside(start, end, sums.pane_ms))
+
+    def _accumulates(self) -> bool:
+        return self.subject.plan.manifest.strata.below_min == "accumulate"
 
     # one window -------------------------------------------------------------------------------------------
     def _at(self, end: int, first: int, moment: Moment) -> Iterator[Evidence]:
         start = first if self.size_ms is None else end - self.size_ms
-        judged = [one for series in self.series for one in self.scopes(series, start, end, moment)]
-        revision = self.revision(min((one.start_ms for one in judged), default=start), end)
-        judged = [one._replace(revision=revision) for one in judged]
-        self._extended.pop(end, None)
-        reach = min((one.start_ms for one in judged), default=start)
-        if reach < start:
-            self._extended[end] = reach
-        if all(one.mature for one in judged):
-            self._immature.discard(end)
-        else:
-            self._immature.add(end)
-        yield from evidence_of(self.subject, self.monitor, end, judged, moment)
+        judged: list[Judged] = []
+        reach: dict[tuple[int, int], int] = {}
+        for number, (series, sums) in enumerate(zip(self.series, self._sums, strict=True)):
+            found = list(self.scopes(series, sums, start, end, moment))
+            judged += found
+            reach |= {(number, one.code): one.reach_ms for one in found if one.reach_ms is not None}
+        revision = self.revision(min(reach.values(), default=start), end)
+        mature = all(one.mature for one in judged)
+        self._windows.judged(end, reach=reach, mature=mature, partial=moment.complete_ms < end)
+        yield from evidence_of(self.subject, self.monitor, end, [one._replace(revision=revision) for one in judged], moment)
 
-    def revision(self, start: int, end: int) -> dict[int, int]:
+    def revision(self, reach: int, end: int) -> dict[int, int]:
         """Revision of everything that a result at this window end rests on: multiplicity joins all scopes of a monitor."""
-        read = [self._table(one).revision(start, end, self.subject.pane_ms(one.statistic)) for one in self.series]
-        return merged(read)
+        return merged(sums.revision(reach, end) for sums in self._sums)
 
-    def scopes(self, series: Series, start: int, end: int, moment: Moment) -> Iterator[Judged]:
+    def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
         """Every scope of a series that has been seen before the window's end."""
-        table, pane_ms, length = (
-            self._table(series),
-            self.subject.pane_ms(series.statistic),
-            self.subject.length(series.statistic),
-        )
+        table = sums.table
         seen = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
-        if not series.axes and not seen:
-            yield self._empty(series, start)
+        if not seen:
+            if not series.axes:
+                yield self._empty(series, start)
             return
-        counts = table.sums(start, end, pane_ms, length)[seen]
         scopes = [scope_with_feature(series, table.groups[code]) for code in seen]
-        starts = np.full(len(seen), start, np.int64)
-        counts, starts = self._accumulated(series, table, counts, scopes, starts, seen, end)
-        mature = self._maturity(series, counts, end, moment)
-        for at, finding in enumerate(self._findings(series, scopes, counts, mature)):
-            pooled_to, own_counts, own = None, counts[at], finding
+        window = self._accumulated(series, sums, seen, scopes, start, end)
+        mature = self._maturity(series, window.counts, end, moment)
+        for at, finding in enumerate(self._findings(series, scopes, window.counts, mature)):
+            own = _Answer(None, window.counts[at], finding, bool(mature[at]))
             if _is_small(finding) and self.subject.plan.manifest.strata.below_min == "pool_to_parent":
-                pooled_to, own_counts, own = self._pooled(series, scopes[at], start, end, moment, own_counts, finding)
+                own = self._pooled(series, scopes[at], start, end, moment) or own
             yield Judged(
                 series=series,
                 scope=scopes[at],
-                start_ms=int(starts[at]),
-                finding=own,
-                counts=tuple(own_counts.tolist()),
-                mature=bool(mature[at]),
-                pooled_to=pooled_to,
-                extended=int(starts[at]) != start,
+                start_ms=int(window.starts[at]),
+                finding=own.finding,
+                counts=tuple(own.counts.tolist()),
+                mature=own.mature,
+                pooled_to=own.pooled_to,
+                extended=int(window.starts[at]) != start,
+                code=seen[at],
+                reach_ms=int(window.reach[at]) if window.reach[at] < start else None,
             )
 
     def _empty(self, series: Series, start: int) -> Judged:
@@ -174,27 +163,24 @@ class WindowedMonitor:
         return Judged(series, scope_with_feature(series, ""), start, Finding(nothing), ())
 
     def _accumulated(
-        self, series: Series, table: Table, counts: Int, scopes: Sequence[Scope], starts: Int, seen: Sequence[int], end: int
-    ) -> tuple[Int, Int]:
-        """Windows below their minimum, extended backwards over whole earlier windows until they reach it."""
+        self, series: Series, sums: WindowSums, seen: Sequence[int], scopes: Sequence[Scope], start: int, end: int
+    ) -> _Window:
+        """The window; scopes below their minimum extended backwards over whole earlier windows until they reach it."""
+        counts, starts = sums.of_all(start, end)[seen], np.full(len(seen), start, np.int64)
         needed, size = self._needed(series), self.size_ms
-        if not needed or size is None or self.subject.plan.manifest.strata.below_min != "accumulate":
-            return counts, starts
-        pane_ms, length = self.subject.pane_ms(series.statistic), counts.shape[1]
-        original, original_starts = counts, starts
-        counts, starts = counts.copy(), starts.copy()
-        oldest = min((table.first_pane[code] for code in seen), default=end)
-        sizes = self._sizes(series, scopes, counts)
-        back = end - size
-        while (sizes < needed).any() and back > oldest and end - (back - size) <= LONGEST_EXTENSION_MS:
-            small = sizes < needed
-            counts[small] += table.sums(back - size, back, pane_ms, length)[seen][small]
-            starts[small] = back - size
+        if not needed or size is None or not self._accumulates():
+            return _Window(counts, starts, starts)
+        earliest = np.array([sums.table.first_pane[code] for code in seen])
+        wider, back = counts.copy(), start
+        small = self._sizes(series, scopes, counts) < needed
+        while end - (back - size) <= LONGEST_EXTENSION_MS and (searching := small & (earliest < back)).any():
+            at = np.flatnonzero(searching)
             back -= size
-            sizes = self._sizes(series, scopes, counts)
-        short = sizes < needed  # not reached even so: the window is shown as it was declared
-        counts[short], starts[short] = original[short], original_starts[short]
-        return counts, starts
+            wider[at] += sums.of([seen[index] for index in at.tolist()], back, back + size)
+            reached = at[self._sizes(series, [scopes[index] for index in at.tolist()], wider[at]) >= needed]
+            counts[reached], starts[reached], small[reached] = wider[reached], back, False
+        # A scope that found too little may find enough once older rows come, so all that was in reach is part of its result.
+        return _Window(counts, starts, np.where(small, min(start, end - LONGEST_EXTENSION_MS), starts))
 
     def _findings(self, series: Series, scopes: Sequence[Scope], counts: Int, mature: np.ndarray) -> list[Finding]:
         request = Request(self.subject.plan.manifest, series, scopes, counts)
@@ -224,28 +210,33 @@ class WindowedMonitor:
         covered: np.ndarray = (inferences > 0) & (labelled >= maturity.coverage_min * inferences)
         return covered
 
-    def _pooled(
-        self, series: Series, scope: Scope, start: int, end: int, moment: Moment, counts: Int, finding: Finding
-    ) -> tuple[Scope | None, Int, Finding]:
-        for axes in parents(series.axes):
-            table = self.subject.mirror.table(self.subject.table_key(series.statistic, axes))
+    def _pooled(self, series: Series, scope: Scope, start: int, end: int, moment: Moment) -> _Answer | None:
+        """The answer of the nearest parent that reaches the minimum, None where none does."""
+        for axes in series.parents:
+            sums = self._parent_sums(series.statistic, axes)
             levels = {axis: level for axis, level in scope if axis in axes}
-            code = next((at for at, text in enumerate(table.groups) if scope_of(text) == levels), None)
+            code = sums.table.code_of(group_text(list(levels), list(levels.values())))
             if code is None:
                 continue
-            pooled = table.sums(start, end, self.subject.pane_ms(series.statistic), self.subject.length(series.statistic))[
-                code : code + 1
-            ]
+            pooled = sums.of_all(start, end)[code : code + 1]
             feature = tuple(pair for pair in scope if pair[0] == "feature")
             parent = tuple(sorted({*levels.items(), *feature}))
-            found = self._findings(series, [parent], pooled, self._maturity(series, pooled, end, moment))[0]
+            mature = self._maturity(series, pooled, end, moment)
+            found = self._findings(series, [parent], pooled, mature)[0]
             if not _is_small(found):
-                return parent, pooled[0], found
-        return None, counts, finding
+                return _Answer(parent, pooled[0], found, bool(mature[0]))
+        return None
+
+    def _parent_sums(self, statistic: str, axes: Axes) -> WindowSums:
+        if (statistic, axes) not in self._parents:
+            self._parents[statistic, axes] = self._sums_of(statistic, axes)
+        return self._parents[statistic, axes]
 
     # sizes ------------------------------------------------------------------------------------------------
-    def _table(self, series: Series) -> Table:
-        return self.subject.mirror.table(self.subject.table_key(series.statistic, series.statistic_axes))
+    def _sums_of(self, statistic: str, axes: Axes) -> WindowSums:
+        table = self.subject.mirror.table(self.subject.table_key(statistic, axes))
+        described = self.subject.plan.statistic(statistic)
+        return WindowSums(table, described.pane_ms, described.length, cumulative=self.size_ms is None)
 
     def _sizes(self, series: Series, scopes: Sequence[Scope], counts: Int) -> Int:
         return sample_sizes(Request(self.subject.plan.manifest, series, scopes, counts))

@@ -59,6 +59,12 @@ class Series:
             return (DAY_AXIS, *self.axes)
         return self.axes
 
+    @property
+    def parents(self) -> tuple[tuple[str, ...], ...]:
+        """Axis sets that a small scope is pooled to, nearest first: of `a*b`, as it is written, `a` and then the whole."""
+        written = next((axes for axes in self.monitor.axes if tuple(sorted(axes)) == self.axes), ())
+        return tuple(tuple(sorted(written[:size])) for size in range(len(written) - 1, -1, -1))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -73,6 +79,10 @@ class Plan:
     def of_family(self, family: str) -> Iterator[Statistic]:
         """Statistics whose id is of that family."""
         return (statistic for statistic in self.statistics if statistic.family == family)
+
+    def statistic(self, statistic_id: str) -> Statistic:
+        """The statistic of that id. Raises StopIteration: no monitor reads it."""
+        return next(one for one in self.statistics if one.id == statistic_id)
 
     @property
     def inference_axes(self) -> tuple[str, ...]:
@@ -153,14 +163,9 @@ def _statistic(manifest: Manifest, name: str, readers: Sequence[Series], base: i
     if family == statistics.FLOW:
         axis_sets.add((DAY_AXIS,))  # maturity of a day is judged over all scopes
     if any(one.axes for one in readers) and manifest.strata.below_min == "pool_to_parent":
-        axis_sets |= {parent for one in readers for parent in parents(one.axes)}
+        axis_sets |= {parent for one in readers for parent in one.parents}
     pane = base if family in _BASE_PANED else _pane_ms(manifest, readers, base)
     return Statistic(name, _length(manifest, name), pane, tuple(sorted(axis_sets)))
-
-
-def parents(axes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Axis sets that a small scope is pooled to, nearest first: `a*b` to `a`, then to the whole."""
-    return tuple(axes[:size] for size in range(len(axes) - 1, -1, -1))
 
 
 def _pane_ms(manifest: Manifest, readers: Sequence[Series], base: int) -> int:

@@ -1,0 +1,40 @@
+"""Sums of a statistic over windows, and running sums for monitors that read everything from the first event on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from surveillance.arrays import Int
+from surveillance.evaluation.mirror import RunningTotal, Table
+
+
+class WindowSums:
+    """Counts of one table by window; `length` = columns of the statistic, `pane_ms` = width of its panes."""
+
+    def __init__(self, table: Table, pane_ms: int, length: int, *, cumulative: bool) -> None:
+        self.table, self.pane_ms, self.length = table, pane_ms, length
+        self._running = RunningTotal(table, pane_ms, length) if cumulative else None
+
+    def of_all(self, start_ms: int, end_ms: int) -> Int:
+        """Counts of every group over [start, end), shape (groups, length); a cumulative sum's ends only ever grow."""
+        if self._running is not None:
+            return self._running.to(end_ms)
+        return self.table.sums(start_ms, end_ms, self.pane_ms, self.length)
+
+    def of(self, codes: Sequence[int], start_ms: int, end_ms: int) -> Int:
+        """Counts of some groups over [start, end), shape (codes, length)."""
+        total = np.zeros((len(codes), self.length), np.int64)
+        for pane in self.table.inside(start_ms, end_ms, self.pane_ms):
+            groups = self.table.panes[pane]
+            for at, code in enumerate(codes):
+                if code in groups:
+                    total[at] += groups[code]
+        return total
+
+    def revision(self, start_ms: int, end_ms: int) -> dict[int, int]:
+        """Largest version per partition among the panes of [start, end)."""
+        if self._running is not None:
+            return dict(self._running.versions)
+        return self.table.revision(start_ms, end_ms, self.pane_ms)
