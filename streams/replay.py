@@ -91,6 +91,7 @@ class Replay:
         self.registry, self.store, self.log_id = registry, store, log_id
         self.owned = OwnedPartition(LogPartition(log_id, TOPIC, 0, 1), store, registry)
         self.evaluator = Evaluator(registry)
+        self.evaluator.take(self.owned.fold.table.take_touched())
         self._forbidden = registry.forbidden(EVER_MS)
         self._last_ms: int | None = None
 
@@ -123,7 +124,7 @@ class Replay:
         passes = self._passes(before, watermark_ms, partition_ms)
         slices = np.concatenate([[0], np.cumsum(passes)[:-1]]).astype(np.int64)
         last = np.append(np.flatnonzero(np.diff(slices)), len(slices) - 1)
-        for number in self.owned.fold.apply(prepared, slices):
+        for number in self.owned.apply(prepared, slices):
             at = int(last[number])
             if passes[at]:
                 yield from self._judge(Moment(int(watermark_ms[at]), int(partition_ms[at]), int(watermark_ms[at])))

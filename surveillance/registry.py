@@ -110,3 +110,11 @@ class Registry:
         """The largest in force; a minute while none is."""
         widths = [one.plan.manifest.surveillance.telemetry.out_of_orderness_ms for one in self.in_force(broker_ms)]
         return max(widths, default=60_000)
+
+    def longest_retransmit_ms(self) -> int:
+        """The longest `retransmit_window` of all registrations, in force or not; 0 where there is none."""
+        return max((one.plan.manifest.surveillance.telemetry.retransmit_window_ms for one in self.all()), default=0)
+
+    def longest_lateness_ms(self) -> int:
+        """The longest `allowed_lateness` of all registrations, in force or not; 0 where there is none."""
+        return max((one.plan.manifest.surveillance.telemetry.allowed_lateness_ms for one in self.all()), default=0)

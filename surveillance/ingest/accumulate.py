@@ -21,6 +21,9 @@ from surveillance.panes.statistics import Statistic
 _BLOCK = 4_000_000
 """Most integers of a dense block: bounds memory where rows are long and slices many."""
 
+_MOST_CODES = 2**63
+"""Codes of (slice, cell, pane) must fit into 64 bits."""
+
 
 class Increments(NamedTuple):
     """`weight` (1 where None) added at vector index `column`, for the contributing rows where `where` holds (all where None)."""
@@ -39,9 +42,6 @@ class Rows:
     cells: Codes
     times_ms: Int
 
-    def select(self, where: Bool) -> Rows:
-        return Rows(self.slices[where], self.offsets[where], self.cells[where], self.times_ms[where])
-
 
 class Compact(NamedTuple):
     """Rows that share slice, cell and pane, numbered: `inverse[i]` is the number of row i."""
@@ -59,13 +59,17 @@ def compact(rows: Rows, pane_ms: int) -> Compact:
     first = int(panes.min()) if len(panes) else 0
     span = int(panes.max()) - first + 1 if len(panes) else 1
     cells = int(rows.cells.max()) + 1 if len(rows.cells) else 1
-    code = (rows.slices * cells + rows.cells) * span + (panes - first)
-    distinct, inverse = np.unique(code, return_inverse=True)
-    offsets = np.full(len(distinct), -1, np.int64)
+    slices = int(rows.slices.max()) + 1 if len(rows.slices) else 1
+    if slices * cells * span < _MOST_CODES:
+        code = (rows.slices * cells + rows.cells) * span + (panes - first)
+    else:  # a device with a clock in another century
+        code = np.unique(np.stack([rows.slices, rows.cells, panes]), axis=1, return_inverse=True)[1].reshape(-1)
+    _, firsts, inverse = np.unique(code, return_index=True, return_inverse=True)
+    offsets = np.full(len(firsts), -1, np.int64)
     offsets[inverse] = rows.offsets  # rows stand in position order, so the last one written is the largest
-    rest, pane = np.divmod(distinct, span)
-    slices, cell = np.divmod(rest, cells)
-    return Compact(inverse.astype(np.int64), slices, cell, (pane + first) * pane_ms, offsets)
+    return Compact(
+        inverse.astype(np.int64), rows.slices[firsts], rows.cells[firsts].astype(np.int64), panes[firsts] * pane_ms, offsets
+    )
 
 
 def deltas(

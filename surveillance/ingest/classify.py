@@ -1,4 +1,7 @@
-"""What becomes of each event: quarantined, duplicate, late, counted; exactly one of them, in this precedence."""
+"""What becomes of each event: quarantined, duplicate, late, counted; exactly one of them, in this precedence.
+
+`classify` looks and changes nothing, so it may be repeated when a look-up fails; `take` then remembers what was judged.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,14 @@ from surveillance.events.batch import EventBatch
 from surveillance.events.reasons import CLOCK_SKEW, MANIFEST_UNKNOWN, RELEASE_UNKNOWN
 from surveillance.ingest.run_index import Records, RunIndex
 from surveillance.registry import Registration, Registry
+from surveillance.store.protocol import RawRows
 
 _SEEN = np.dtype([("key", "<u8"), ("at_ms", "<i8")])
+ORIGIN_COLUMN = 3
+"""Column of `packed` in the raw rows; the others are explained in raw.py."""
 
-Confirm = Callable[[Hashes, Sequence[str], int], Bool]
-"""For hashes that hit, whether the raw table holds the very event id before the given offset."""
+FindEvents = Callable[[Hashes, int], RawRows]
+"""Raw rows with these event hashes and an offset below the given one. May raise StoreUnavailable."""
 
 
 class Disposition(IntEnum):
@@ -32,6 +38,10 @@ class Disposition(IntEnum):
     """Stands in a partition that is not its device's: produced again to its own, and counted there."""
     ECHO = 5
     """Produced again by the service a second time, after a crash: the first copy counts, this one is outside the ledger."""
+
+
+STORED = (Disposition.COUNTED, Disposition.DUPLICATE, Disposition.LATE)
+"""Dispositions of events that have a raw row: those that stand as the first of their id."""
 
 
 class Classified(NamedTuple):
@@ -50,7 +60,7 @@ def resolve(batch: EventBatch, registry: Registry) -> tuple[Sequence[Registratio
     """Registration of each row: (registrations, index or -1, carries a digest, digest belongs to another release)."""
     release, digest = batch.envelope.text("release_id"), batch.envelope.text("manifest_digest")
     boundaries = registry.boundaries()
-    epoch = np.searchsorted(boundaries, batch.broker_ms, side="right").astype(np.int64)
+    epoch = np.searchsorted(boundaries, batch.appended_ms, side="right").astype(np.int64)
     digests = len(digest.values) + 1
     combined = (release.codes.astype(np.int64) * digests + digest.codes + 1) * (len(boundaries) + 1) + epoch
     distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
@@ -59,7 +69,7 @@ def resolve(batch: EventBatch, registry: Registry) -> tuple[Sequence[Registratio
     for number, at in enumerate(first.tolist()):
         carried = digest.values[digest.codes[at]] if digest.codes[at] >= 0 else None
         release_id = release.values[release.codes[at]]
-        registration = registry.resolve(release_id, carried, int(batch.broker_ms[at]))
+        registration = registry.resolve(release_id, carried, int(batch.appended_ms[at]))
         if registration is None:
             continue
         if registration not in found:
@@ -70,28 +80,41 @@ def resolve(batch: EventBatch, registry: Registry) -> tuple[Sequence[Registratio
 
 
 class Classifier:
-    """Knows which event ids a partition has seen; judges the events of a fetch in position order."""
+    """Knows which event ids a partition has seen; judges the events of a fetch in position order.
 
-    def __init__(self, confirm: Confirm) -> None:
+    The index holds what it is certain to hold from a broker time on; whatever could lie before is looked up in the raw
+    table. So is every hit: a collision of hashes must not drop an event.
+    """
+
+    def __init__(self, find_events: FindEvents) -> None:
         self._seen = RunIndex(_SEEN, newest=True)
         self._origins = RunIndex(_SEEN, newest=True)
-        self._confirm = confirm
+        self._find_events = find_events
 
     def __len__(self) -> int:
         return len(self._seen)
 
-    def remember(self, key: Hashes, origins: Hashes, broker_ms: Int) -> None:
-        """Take up events that are in the raw table already."""
-        self._seen.insert(_seen_records(key, broker_ms))
+    def remember(self, rows: RawRows) -> None:
+        """Take up raw rows."""
+        self._seen.insert(_seen_records(rows.event, rows.broker_ms))
+        origins = origin_hashes(rows)
         again = np.flatnonzero(origins)
-        self._origins.insert(_seen_records(origins[again], broker_ms[again]))
+        self._origins.insert(_seen_records(origins[again], rows.broker_ms[again]))
+
+    def take(self, batch: EventBatch, classified: Classified) -> None:
+        """Remember the rows of a fetch that was classified."""
+        kept = np.flatnonzero(np.isin(classified.disposition, STORED))
+        self._seen.insert(_seen_records(batch.envelope.ids("event_id").hash[kept], batch.broker_ms[kept]))
+        again = np.flatnonzero(classified.origins)
+        self._origins.insert(_seen_records(classified.origins[again], batch.broker_ms[again]))
 
     def expire(self, before_ms: int) -> None:
+        """Forget events of earlier broker time; also said of what was never remembered."""
         self._seen.expire(before_ms)
         self._origins.expire(before_ms)
 
     def classify(self, batch: EventBatch, registry: Registry, elsewhere: Bool) -> Classified:
-        """Judge the rows. `elsewhere` marks those that are not of this partition."""
+        """Judge the rows. `elsewhere` marks those that are not of this partition. Raises StoreUnavailable."""
         registrations, registration, carries_digest, differs = resolve(batch, registry)
         reason = [""] * len(batch)
         disposition = np.full(len(batch), Disposition.COUNTED, np.uint8)
@@ -116,7 +139,7 @@ class Classifier:
         return Classified(registrations, registration, disposition, reason, differs, origins)
 
     def _echoes(self, batch: EventBatch, disposition: Small) -> Hashes:
-        """Mark events that the service produced again more than once, and remember where all such events first stood."""
+        """Mark events that the service produced again more than once; the hash of where all such events first stood."""
         origins = np.zeros(len(batch), np.uint64)
         if not batch.origins:
             return origins
@@ -124,31 +147,50 @@ class Classifier:
         key = np.fromiter((_origin_hash(batch.origins[row]) for row in rows.tolist()), np.uint64, len(rows))
         origins[rows] = key
         repeated = self._origins.find(key)[0]
+        unsure = np.flatnonzero(~repeated & (batch.broker_ms[rows] < self._origins.from_ms))
+        if len(unsure):
+            stored = self._find_events(np.unique(batch.envelope.ids("event_id").hash[rows[unsure]]), _start(batch))
+            repeated[unsure] = np.isin(key[unsure], origin_hashes(stored))
         repeated[np.setdiff1d(np.arange(len(key)), np.unique(key, return_index=True)[1])] = True
         disposition[rows[repeated]] = Disposition.ECHO
-        self._origins.insert(_seen_records(key, batch.broker_ms[rows]))
         return origins
 
     def _duplicates(self, batch: EventBatch, rows: Int, window_ms: Int) -> Bool:
-        """Which rows repeat an event of a smaller position within the window of broker time; all rows are remembered."""
+        """Which rows repeat an event of a smaller position within the window of broker time."""
         ids = batch.envelope.ids("event_id")
         key, broker_ms = ids.hash[rows], batch.broker_ms[rows]
         found, before = self._seen.find(key)
-        repeats: Bool = found & (np.abs(broker_ms - before["at_ms"]) <= window_ms)
-        if repeats.any():
-            hits = np.flatnonzero(repeats)
-            repeats[hits] = self._confirm(key[hits], [ids.text[at] for at in rows[hits].tolist()], int(batch.record_offsets[0]))
+        near: Bool = found & (np.abs(broker_ms - before["at_ms"]) <= window_ms)
+        unsure: Bool = near | (broker_ms - window_ms < self._seen.from_ms)
+        repeats = np.zeros(len(rows), np.bool_)
+        at = np.flatnonzero(unsure)
+        if len(at):
+            times = self._times_of(np.unique(key[at]), _start(batch))
+            for one in at.tolist():
+                stood_ms = times.get((int(key[one]), ids.text[rows[one]]), ())
+                repeats[one] = any(abs(int(broker_ms[one]) - ms) <= window_ms[one] for ms in stood_ms)
         order = np.argsort(key, kind="stable")
         same = np.flatnonzero(key[order][1:] == key[order][:-1])
-        for at in same.tolist():  # rare: the same id twice in one fetch
-            earlier, later = order[at], order[at + 1]
+        for place in same.tolist():  # rare: the same id twice in one fetch
+            earlier, later = order[place], order[place + 1]
             if (
                 ids.text[rows[earlier]] == ids.text[rows[later]]
                 and abs(broker_ms[later] - broker_ms[earlier]) <= window_ms[later]
             ):
                 repeats[later] = True
-        self._seen.insert(_seen_records(key, broker_ms))
         return repeats
+
+    def _times_of(self, key: Hashes, before: int) -> dict[tuple[int, str], list[int]]:
+        """Broker times at which these very ids stand in the raw table."""
+        rows = self._find_events(key, before)
+        times: dict[tuple[int, str], list[int]] = {}
+        for code, event_id, ms in zip(rows.event.tolist(), rows.event_id, rows.broker_ms.tolist(), strict=True):
+            times.setdefault((code, event_id), []).append(ms)
+        return times
+
+
+def _start(batch: EventBatch) -> int:
+    return int(batch.record_offsets[0])
 
 
 def _limits(registration: Registration) -> tuple[int, int, int]:
@@ -159,6 +201,13 @@ def _limits(registration: Registration) -> tuple[int, int, int]:
 def _origin_hash(origin: tuple[str, int, int, int]) -> int:
     text = "\n".join(str(part) for part in origin)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") or 1
+
+
+def origin_hashes(rows: RawRows) -> Hashes:
+    """Hash of the original coordinates of each row; 0 where the row stands where it was first sent."""
+    if not len(rows):
+        return np.zeros(0, np.uint64)
+    return np.ascontiguousarray(rows.packed[:, ORIGIN_COLUMN]).view(np.uint64)
 
 
 def _seen_records(key: Hashes, broker_ms: Int) -> Records:

@@ -15,6 +15,7 @@ import numpy as np
 
 from surveillance.arrays import Bool, Codes, Hashes, Int, Small
 from surveillance.ingest.run_index import Records, RunIndex
+from surveillance.ingest.waiting import WAIT_MS, Waiting, WaitingReport
 
 LABEL_RANK = {"code": 0, "report": 1, "clinician_read": 2, "reference_standard": 3}
 ACTION_BITS = {
@@ -34,13 +35,11 @@ _SCORE_MASK = FLAGGED_BIT - 1
 
 _INFERENCE = np.dtype([("key", "<u8"), ("at_ms", "<i8"), ("score", "<i4"), ("cell", "<i4")])
 """24 bytes for a waiting inference; `score` holds micro-units and the two bits above."""
-_LABEL = np.dtype([("key", "<u8"), ("at_ms", "<i8"), ("arrival_ms", "<i8"), ("grade", "<i8"), ("label", "u1"), ("verified", "?")])
-_ACTIONS = np.dtype([("key", "<u8"), ("at_ms", "<i8"), ("arrival_ms", "<i8"), ("mask", "u1")])
+_LABEL = np.dtype([("key", "<u8"), ("at_ms", "<i8"), ("arrival_ms", "<i8"), ("said", "<i8")])
+"""32 bytes for a label; `said` = 4 x grade + 2 x verified + label."""
+_ACTIONS = np.dtype([("key", "<u8"), ("at_ms", "<i8"), ("arrival_and_mask", "<i8")])
+_MASK_BITS = 8
 _REVISIONS = 1 << 32
-
-
-_Entry = tuple[int, int, int]
-"""A waiting report: grade, value, verified."""
 
 
 class Inferences(NamedTuple):
@@ -54,6 +53,18 @@ class Inferences(NamedTuple):
     field_use: Bool
     cell: Codes
 
+    def none(self) -> Inferences:
+        """No inferences."""
+        return Inferences(
+            self.row[:0],
+            self.key[:0],
+            self.event_ms[:0],
+            self.score_micro[:0],
+            self.flagged[:0],
+            self.field_use[:0],
+            self.cell[:0],
+        )
+
 
 class Reports(NamedTuple):
     """Counted outcomes or actions in position order. `grade` orders labels; `value` = label, or action bit.
@@ -66,6 +77,10 @@ class Reports(NamedTuple):
     grade: Int
     value: Small
     verified: Int
+
+    def where(self, mine: Bool) -> Reports:
+        """The reports marked."""
+        return Reports(self.row[mine], self.key[mine], self.grade[mine], self.value[mine], self.verified[mine])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,26 +126,22 @@ class JoinIndex:
         self._inferences = RunIndex(_INFERENCE, newest=False)
         self._labels = RunIndex(_LABEL, newest=True)
         self._actions = RunIndex(_ACTIONS, newest=True)
-        self._waiting_outcomes: dict[int, list[_Entry]] = {}
-        self._waiting_actions: dict[int, list[_Entry]] = {}
+        self.waiting_outcomes, self.waiting_actions = Waiting(), Waiting()
 
     def __len__(self) -> int:
         return len(self._inferences)
 
     @property
     def nbytes(self) -> int:
+        """Of the indexes; what waits for its inference is apart."""
         return self._inferences.nbytes + self._labels.nbytes + self._actions.nbytes
 
     def knows(self, key: Hashes) -> Bool:
+        """Which inferences are in memory."""
         return self._inferences.find(key)[0]
 
-    def forget_waiting(self, keys: Sequence[int]) -> None:
-        """Drop what waits for these inferences: it is about to be folded again from the raw table."""
-        for key in keys:
-            self._waiting_outcomes.pop(key, None)
-            self._waiting_actions.pop(key, None)
-
     def expire(self, before_ms: int) -> None:
+        """Forget inferences with event time < `before_ms`, with their labels and actions."""
         for index in (self._inferences, self._labels, self._actions):
             index.expire(before_ms)
 
@@ -146,27 +157,28 @@ class JoinIndex:
         records["score"] = inferences.score_micro + inferences.flagged * FLAGGED_BIT + inferences.field_use * FIELD_USE_BIT
         keys, first = np.unique(inferences.key, return_index=True)
         fresh = _Fresh(keys, records[first], inferences.row[first])
-        labels = self._label(self._match(outcomes, fresh, self._waiting_outcomes), broker_ms, verified_by_default)
-        acted = self._act(self._match(actions, fresh, self._waiting_actions), broker_ms)
+        labels = self._label(self._match(outcomes, fresh, self.waiting_outcomes, broker_ms), broker_ms, verified_by_default)
+        acted = self._act(self._match(actions, fresh, self.waiting_actions, broker_ms), broker_ms)
         self._inferences.insert(records)
         return labels, acted
 
-    def _match(self, reports: Reports, fresh: _Fresh, waiting: dict[int, list[_Entry]]) -> _Matched:
+    def _match(self, reports: Reports, fresh: _Fresh, waiting: Waiting, broker_ms: Int) -> _Matched:
         found, inference = self._inferences.find(reports.key)
         row = reports.row.copy()
+        waits = ~found
         if len(fresh.keys) and len(reports.key):
             nearest = np.searchsorted(fresh.keys, reports.key)
             nearest[nearest == len(fresh.keys)] = 0
             here = ~found & (fresh.keys[nearest] == reports.key)
             inference[here] = fresh.records[nearest[here]]
             row[here] = np.maximum(row[here], fresh.rows[nearest[here]])
-            found |= here
+            waits &= ~here
+            found |= here & (broker_ms[row] - broker_ms[reports.row] <= WAIT_MS)
         matched = _Matched(row[found], inference[found], reports.grade[found], reports.value[found], reports.verified[found])
-        if waiting and len(fresh.keys):
-            matched = _released(matched, fresh, waiting)
-        for at in np.flatnonzero(~found).tolist():
-            entry = (int(reports.grade[at]), int(reports.value[at]), int(reports.verified[at]))
-            waiting.setdefault(int(reports.key[at]), []).append(entry)
+        matched = _released(matched, fresh, waiting, broker_ms)
+        for at in np.flatnonzero(waits).tolist():
+            said = (int(reports.grade[at]), int(reports.value[at]), int(reports.verified[at]))
+            waiting.add(int(reports.key[at]), WaitingReport(*said, int(broker_ms[reports.row[at]])))
         # Stable: reports completed by the same record keep the order of their own positions.
         order = np.argsort(matched.row, kind="stable")
         return _picked(matched, order)
@@ -180,7 +192,7 @@ class JoinIndex:
         simple = ~had & (count[inverse] == 1)
         states = np.zeros(len(key), _LABEL)
         states["key"], states["at_ms"], states["arrival_ms"] = key, matched.inference["at_ms"], broker_ms[matched.row]
-        states["grade"], states["label"], states["verified"] = matched.grade, matched.value, verified
+        states["said"] = matched.grade * 4 + verified * 2 + matched.value
         steps = _Steps()
         newest: dict[int, np.void] = {}
         for at in np.flatnonzero(~simple).tolist():
@@ -188,7 +200,7 @@ class JoinIndex:
             if current is None:
                 steps.add(at, states[at], 1, True)
                 newest[int(key[at])] = states[at].copy()
-            elif matched.grade[at] > current["grade"]:
+            elif matched.grade[at] > current["said"] >> 2:
                 steps.add(at, current, -1, False)
                 better = states[at].copy()
                 better["arrival_ms"] = current["arrival_ms"]
@@ -207,7 +219,7 @@ class JoinIndex:
         arrival = broker_ms[matched.row]
         states: dict[int, tuple[int, int]] = {}
         for at, code in enumerate(key.tolist()):
-            mask, first_ms = states.get(code, (int(old["mask"][at]), int(old["arrival_ms"][at])) if had[at] else (0, 0))
+            mask, first_ms = states.get(code, _unpacked(int(old["arrival_and_mask"][at])) if had[at] else (0, 0))
             before[at] = mask
             bits = mask | int(matched.value[at])
             if bits & ACTIONED_MASK and not mask & ACTIONED_MASK:
@@ -220,11 +232,15 @@ class JoinIndex:
             at_ms = dict(zip(key.tolist(), matched.inference["at_ms"].tolist(), strict=True))
             records["key"] = np.fromiter(states, np.uint64, len(states))
             records["at_ms"] = np.fromiter((at_ms[code] for code in states), np.int64, len(states))
-            records["mask"] = np.fromiter((mask for mask, _ in states.values()), np.uint8, len(states))
-            records["arrival_ms"] = np.fromiter((ms for _, ms in states.values()), np.int64, len(states))
+            packed = ((first_ms << _MASK_BITS) + mask for mask, first_ms in states.values())
+            records["arrival_and_mask"] = np.fromiter(packed, np.int64, len(states))
         self._actions.insert(records)
         ones = np.ones(len(key), np.int64)
         return _joined(matched.row, matched.inference, fresh, before, np.zeros(len(key), np.bool_), ones, ones > 0, arrival)
+
+
+def _unpacked(arrival_and_mask: int) -> tuple[int, int]:
+    return arrival_and_mask & ((1 << _MASK_BITS) - 1), arrival_and_mask >> _MASK_BITS
 
 
 def _picked(matched: _Matched, at: Int) -> _Matched:
@@ -255,12 +271,9 @@ class _Steps:
         self.first.append(first)
 
 
-def _released(matched: _Matched, fresh: _Fresh, waiting: dict[int, list[_Entry]]) -> _Matched:
+def _released(matched: _Matched, fresh: _Fresh, waiting: Waiting, broker_ms: Int) -> _Matched:
     """`matched` with the reports that waited for inferences of this batch, before those that stand in it."""
-    released: list[tuple[int, _Entry]] = []
-    for at, key in enumerate(fresh.keys.tolist()):
-        if key in waiting:
-            released += [(at, entry) for entry in waiting.pop(key)]
+    released = waiting.release(fresh.keys, broker_ms[fresh.rows])
     if not released:
         return matched
     picked = np.fromiter((number for number, _ in released), np.int64, len(released))
@@ -285,9 +298,9 @@ def _joined_labels(matched: _Matched, states: Records, simple: Int, steps: _Step
     return _joined(
         matched.row[at],
         matched.inference[at],
-        state["label"],
+        (state["said"] & 1).astype(np.uint8),
         before,
-        state["verified"],
+        (state["said"] & 2) != 0,
         sign[order],
         first[order],
         state["arrival_ms"],

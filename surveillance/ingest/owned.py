@@ -1,17 +1,21 @@
 """A partition as its owner holds it: loaded from the store, folded, and written back in the order that keeps it exact.
 
 Write order: raw rows, quarantine and reroutes acknowledged, panes, progress; only then may an offset be committed.
+
+A fetch is folded by `take`, or by `prepare` and `apply`. On StoreUnavailable nothing of it counts yet and the same records
+may come again, now or after a flush: a flush writes what was applied, and nothing of what was only prepared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from surveillance.arrays import Hashes
+from surveillance.arrays import NOT_SENT_MS, Hashes, Int
 from surveillance.events.batch import EventBatch, Kind, Reject
+from surveillance.ingest.outcome_join import JOIN_HORIZON_MS
 from surveillance.ingest.pane_table import PaneTable
-from surveillance.ingest.partition import JOIN_HORIZON_MS, PartitionFold, Prepared
+from surveillance.ingest.partition import PartitionFold, Prepared
 from surveillance.ingest.watermark import PartitionClock
 from surveillance.panes.rows import PaneKey, PaneRow
 from surveillance.registry import Registry
@@ -20,6 +24,9 @@ from surveillance.times import DAY_MS
 
 _ROWS_KEPT_MS = 4 * DAY_MS
 """Panes younger than this are read when a partition is taken over; older ones when something late touches them."""
+_EVENTS_KEPT_MS = JOIN_HORIZON_MS + DAY_MS
+"""Raw rows younger than this are read when a partition is taken over: an inference within the join's horizon arrived up to
+the clock skew before its event time, its early labels before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class OwnedPartition:
         progress = store.read_progress(at.log_id).get(at.partition)
         self.offset = -1 if progress is None else progress.offset
         self.stopped = "" if progress is None else progress.stopped
-        since_ms = -(2**63) if progress is None else progress.partition_ms - _ROWS_KEPT_MS
+        since_ms = NOT_SENT_MS if progress is None else _since(progress, _ROWS_KEPT_MS)
         table = PaneTable(
             self._read_panes,
             stored_version=store.max_pane_version(at.log_id, at.partition),
@@ -58,26 +65,41 @@ class OwnedPartition:
         self._raw: list[RawRows] = []
         self._refused: list[Reject] = []
         self._elsewhere: list[tuple[EventBatch, int]] = []
+        self._changed: list[PaneRow] = []
         self._moved = False
 
     def _restore(self, progress: Progress) -> None:
-        since_ms = progress.partition_ms - JOIN_HORIZON_MS
+        since_ms = _since(progress, max(_EVENTS_KEPT_MS, self.fold.registry.longest_retransmit_ms() + DAY_MS))
         kinds = [int(kind) for kind in Kind]
         chunks = self._store.read_raw(
             self.at.log_id, self.at.partition, last_offset=progress.offset, since_ms=since_ms, kinds=kinds
         )
-        self.fold.restore(chunks, forgotten_ms=since_ms)
+        self.fold.restore(chunks, since_ms=since_ms, before=progress.offset + 1)
+
+    def take(self, batch: EventBatch) -> Prepared:
+        """Fold a fetch. Raises StoreUnavailable: the same records may come again."""
+        prepared = self.prepare(batch)
+        for _ in self.apply(prepared):
+            pass
+        return prepared
 
     def prepare(self, batch: EventBatch) -> Prepared:
-        """Fold a fetch as far as its facts; the caller applies it with `fold.apply`."""
-        prepared = self.fold.prepare(batch)
+        """Fold a fetch as far as its facts. Raises StoreUnavailable: the same records may come again."""
+        return self.fold.prepare(batch)
+
+    def apply(self, prepared: Prepared, record_slices: Int | None = None) -> Iterator[int]:
+        """Add it to the panes as `PartitionFold.apply` does; from here on it is part of the next flush.
+
+        Raises StoreUnavailable: the same Prepared may come again.
+        """
+        slices = self.fold.apply(prepared, record_slices)
         self._raw.append(prepared.raw)
         self._refused += prepared.refused
-        self._elsewhere += [(batch, row) for row in prepared.elsewhere.tolist()]
-        if len(batch.record_offsets):
-            self.offset = int(batch.record_offsets[-1])
+        self._elsewhere += [(prepared.batch, row) for row in prepared.elsewhere.tolist()]
+        if len(prepared.batch.record_offsets):
+            self.offset = int(prepared.batch.record_offsets[-1])
             self._moved = True
-        return prepared
+        return slices
 
     @property
     def waiting_rows(self) -> int:
@@ -85,14 +107,13 @@ class OwnedPartition:
         return sum(len(rows) for rows in self._raw)
 
     def flush(self, acknowledge: Acknowledge) -> list[PaneRow]:
-        """Write everything folded so far. Raises StoreUnavailable: nothing is lost, it may be called again."""
+        """Write everything applied so far; the rows written. Raises StoreUnavailable: nothing is lost, it may be called again."""
         if not self._moved:
             return []
         log_id = self.at.log_id
-        for rows in list(self._raw):
-            self._store.write_raw(log_id, rows)
-            self.fold.stored(rows)
-            self._raw.remove(rows)
+        while self._raw:
+            self._store.write_raw(log_id, self._raw[0])
+            self.fold.stored(self._raw.pop(0))
         quarantined = [_quarantined(self.at, one) for one in self._refused]
         self._store.write_quarantine(log_id, quarantined)
         acknowledge(quarantined, self._elsewhere)
@@ -100,10 +121,12 @@ class OwnedPartition:
         changed = self.fold.table.changed()
         self._store.write_panes(log_id, changed)
         self.fold.table.mark_stored(changed)
+        self._changed += changed
         self._store.write_progress(log_id, self.progress)
         self._moved = False
         self.fold.expire()
-        return changed
+        written, self._changed = self._changed, []
+        return written
 
     def stop(self, why: str) -> None:
         """The partition no longer moves; the next flush says so in its progress."""
@@ -123,6 +146,10 @@ class OwnedPartition:
 
     def _find_raw(self, event: Hashes | None, subject: Hashes | None, before: int) -> RawRows:
         return self._store.find_raw(self.at.log_id, self.at.partition, event=event, subject=subject, before=before)
+
+
+def _since(progress: Progress, kept_ms: int) -> int:
+    return max(NOT_SENT_MS, progress.partition_ms - kept_ms)
 
 
 def _quarantined(at: LogPartition, one: Reject) -> Quarantined:

@@ -37,8 +37,9 @@ class _Row:
 class PaneTable:
     """Rows by key, at most about `limit` of them; an evicted row is read back through `load` before it is touched again.
 
-    `stored_version` is the largest version among the stored rows when the partition was taken over: up to it, records are
-    applied one by one. `rows` are the stored rows of panes from `rows_since_ms` on; older ones are read when they are needed.
+    `stored_version` is the largest version among the stored rows as far as they are known: up to it, records are applied one
+    by one. It grows when another owner turns out to have written since. `rows` are the stored rows of panes from
+    `rows_since_ms` on; older ones are read when they are needed.
     """
 
     def __init__(
@@ -51,18 +52,30 @@ class PaneTable:
         limit: int = 200_000,
     ) -> None:
         self._load, self._limit = load, limit
-        self._rows = {row.key: _Row(row.version, np.array(row.counts, np.int64), dirty=False) for row in rows}
+        self.stored_version = stored_version
+        self._rows: dict[PaneKey, _Row] = {}
+        for row in rows:
+            self._take(row)
         # A row that is not in memory and whose pane starts here or later has never been stored.
         self._complete_from_ms = rows_since_ms
-        self.stored_version = stored_version
         self._touched: set[PaneKey] | None = None
 
     def __len__(self) -> int:
         return len(self._rows)
 
+    def fetch(self, keys: Iterable[PaneKey]) -> None:
+        """Read the rows of these keys that may be stored and are not in memory. Raises StoreUnavailable: nothing has changed."""
+        wanted = sorted({key for key in keys if key.pane_ms < self._complete_from_ms and key not in self._rows})
+        if wanted:
+            for row in self._load(wanted):
+                self._take(row)
+
+    def _take(self, row: PaneRow) -> None:
+        self._rows[row.key] = _Row(row.version, np.array(row.counts, np.int64), dirty=False)
+        self.stored_version = max(self.stored_version, row.version)
+
     def apply(self, deltas: Sequence[Delta]) -> None:
-        """Add deltas, at most one for each key: whole records, all that they add to the row."""
-        self._fetch({delta.key for delta in deltas if delta.key.pane_ms < self._complete_from_ms and delta.key not in self._rows})
+        """Add deltas, at most one for each key: whole records, all that they add to the row. Their keys were fetched before."""
         for key, offset, counts in deltas:
             row = self._rows.get(key)
             if row is None:
@@ -75,12 +88,6 @@ class PaneTable:
                 continue
             if self._touched is not None:
                 self._touched.add(key)
-
-    def _fetch(self, missing: Iterable[PaneKey]) -> None:
-        wanted = sorted(missing)
-        if wanted:
-            for row in self._load(wanted):
-                self._rows[row.key] = _Row(row.version, np.array(row.counts, np.int64), dirty=False)
 
     def changed(self) -> list[PaneRow]:
         """Copies of the rows changed since `mark_stored`, sorted by key."""
@@ -103,7 +110,9 @@ class PaneTable:
             self._evict()
 
     def _evict(self) -> None:
-        clean = sorted(((key.pane_ms, key) for key, row in self._rows.items() if not row.dirty))
+        """The oldest panes leave that are stored and that no evaluator waits for."""
+        waited_for = self._touched or ()
+        clean = sorted((key.pane_ms, key) for key, row in self._rows.items() if not row.dirty and key not in waited_for)
         for pane_ms, key in clean[: len(self._rows) - self._limit // 2]:
             del self._rows[key]
             self._complete_from_ms = max(self._complete_from_ms, pane_ms + 1)

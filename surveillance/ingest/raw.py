@@ -13,44 +13,37 @@ import numpy as np
 from surveillance.arrays import Bool, Codes, Hashes, Int
 from surveillance.events.batch import Coded, EventBatch, Kind
 from surveillance.ingest.cells import CellTable, Group
-from surveillance.ingest.classify import Classified, Disposition
+from surveillance.ingest.classify import ORIGIN_COLUMN, STORED, Classified, Disposition
 from surveillance.ingest.join import FIELD_USE_BIT, FLAGGED_BIT, Inferences, Reports
 from surveillance.store.protocol import RawRows
 
 PACKED_COLUMNS = 4
-_SCORE, _GRADE, _REPORT, _ORIGIN = range(PACKED_COLUMNS)
+_SCORE, _GRADE, _REPORT = range(ORIGIN_COLUMN)
 _VERIFIED_SHIFT = 8
-_KEPT = (Disposition.COUNTED, Disposition.DUPLICATE, Disposition.LATE)
 _WITH_SUBJECT = (Kind.INFERENCE, Kind.OUTCOME, Kind.ALERT_ACTION)
 
 Tokens = tuple[Hashes, Int, Bool]
 
 
 def raw_rows(
-    batch: EventBatch,
-    classified: Classified,
-    inferences: Inferences,
-    outcomes: Reports,
-    actions: Reports,
-    origins: Hashes,
-    cells: CellTable,
+    batch: EventBatch, classified: Classified, inferences: Inferences, reports: tuple[Reports, Reports], cells: CellTable
 ) -> RawRows:
     """The rows of a fetch that are kept: everything but what was refused, stands elsewhere or came twice by our own hand."""
     n = len(batch)
     packed = np.zeros((n, PACKED_COLUMNS), np.int64)
-    packed[:, _ORIGIN] = origins.view(np.int64)
+    packed[:, ORIGIN_COLUMN] = classified.origins.view(np.int64)
     packed[inferences.row, _SCORE] = (
         inferences.score_micro + inferences.flagged * FLAGGED_BIT + inferences.field_use * FIELD_USE_BIT
     )
     packed[:, _REPORT] = -1
-    for reports in (outcomes, actions):
-        packed[reports.row, _GRADE] = reports.grade
-        packed[reports.row, _REPORT] = reports.value.astype(np.int64) + (reports.verified + 1 << _VERIFIED_SHIFT)
+    for said in reports:
+        packed[said.row, _GRADE] = said.grade
+        packed[said.row, _REPORT] = said.value.astype(np.int64) + (said.verified + 1 << _VERIFIED_SHIFT)
     cell = [""] * n
     for row, code in zip(inferences.row.tolist(), inferences.cell.tolist(), strict=True):
         cell[row] = cells.cells[code].text
     subject, subject_id, token = _subjects(batch)
-    rows = np.flatnonzero(np.isin(classified.disposition, _KEPT))
+    rows = np.flatnonzero(np.isin(classified.disposition, STORED))
     picked = rows.tolist()
     digests = [one.digest for one in classified.registrations]
     event_id = batch.envelope.ids("event_id")
@@ -127,8 +120,3 @@ def _reports(rows: RawRows, counted: Bool, kind: Kind) -> Reports:
     at = np.flatnonzero(counted & (rows.kind == kind) & (report >= 0))
     said = report[at]
     return Reports(at, rows.subject[at], rows.packed[at, _GRADE], (said & 0xFF).astype(np.uint8), (said >> _VERIFIED_SHIFT) - 1)
-
-
-def origin_hashes(rows: RawRows) -> Hashes:
-    """Hash of the original coordinates of each row; 0 where the row stands where it was first sent."""
-    return np.ascontiguousarray(rows.packed[:, _ORIGIN]).view(np.uint64)

@@ -22,11 +22,13 @@ against more copying. Four keeps ten million entries within about ten runs."""
 class RunIndex:
     """Records of one structured dtype that has the fields `key` (uint64) and `at_ms` (int64).
 
-    `newest` says which of several entries with one key is found, and kept when runs merge.
+    `newest` says which of several entries with one key is found, and kept when runs merge. Entries before `from_ms` are never
+    found: when their memory is given back depends on how runs were merged, what is found must not.
     """
 
     def __init__(self, dtype: np.dtype[Any], *, newest: bool) -> None:
         self.dtype, self.newest = dtype, newest
+        self.from_ms = -(2**63)
         self._runs: list[Records] = []
 
     def __len__(self) -> int:
@@ -43,7 +45,8 @@ class RunIndex:
         self._runs.append(self._sorted(records))
         while len(self._runs) > 1 and len(self._runs[-2]) < _GROWTH * len(self._runs[-1]):
             newer, older = self._runs.pop(), self._runs.pop()
-            self._runs.append(self._sorted(np.concatenate([older, newer])))
+            both = np.concatenate([older, newer])
+            self._runs.append(self._sorted(both[both["at_ms"] >= self.from_ms]))
 
     def _sorted(self, records: Records) -> Records:
         records = records[np.argsort(records["key"], kind="stable")]
@@ -63,10 +66,12 @@ class RunIndex:
         for run in reversed(self._runs) if self.newest else self._runs:
             if not len(pending):
                 break
+            if not len(run):
+                continue
             wanted = keys[pending]
             at = np.searchsorted(run["key"], wanted)
             at[at == len(run)] = 0
-            hit = run["key"][at] == wanted
+            hit = (run["key"][at] == wanted) & (run["at_ms"][at] >= self.from_ms)
             rows = pending[hit]
             records[rows] = run[at[hit]]
             found[rows] = True
@@ -74,13 +79,14 @@ class RunIndex:
         return found, records
 
     def expire(self, before_ms: int) -> None:
-        """Forget entries with `at_ms` < `before_ms`. Whole runs are dropped at once; mixed ones when most of them is old."""
+        """Entries with `at_ms` < `before_ms` are not found any more. A run gives their memory back when most of it is old."""
+        self.from_ms = max(self.from_ms, before_ms)
         kept: list[Records] = []
         for run in self._runs:
-            fresh = run["at_ms"] >= before_ms
-            share = np.count_nonzero(fresh) / len(run)
-            if share > 0.5:
+            fresh = run["at_ms"] >= self.from_ms
+            count = np.count_nonzero(fresh)
+            if 2 * count > len(run):
                 kept.append(run)
-            elif share > 0:
+            elif count:
                 kept.append(run[fresh])
         self._runs = kept

@@ -19,8 +19,8 @@ class PartitionClock:
     def __init__(self, watermark_ms: int = NOT_SENT_MS, partition_ms: int = NOT_SENT_MS) -> None:
         self.watermark_ms, self.partition_ms = watermark_ms, partition_ms
 
-    def advance(self, batch: EventBatch, counted: Bool, registry: Registry) -> tuple[Int, Int]:
-        """Both clocks after each record of the fetch, shape (records,) each."""
+    def after(self, batch: EventBatch, counted: Bool, registry: Registry) -> tuple[Int, Int]:
+        """Both clocks after each record of the fetch, shape (records,) each; this clock itself stays where it is."""
         records = len(batch.record_offsets)
         reached = np.full(records, NOT_SENT_MS, np.int64)
         row = np.flatnonzero(counted)
@@ -32,8 +32,6 @@ class PartitionClock:
         reached[tick] = batch.record_broker_ms[tick]
         watermark = np.maximum.accumulate(np.concatenate([[self.watermark_ms], reached]))[1:]
         partition = np.maximum.accumulate(np.concatenate([[self.partition_ms], batch.record_broker_ms]))[1:]
-        if records:
-            self.watermark_ms, self.partition_ms = int(watermark[-1]), int(partition[-1])
         return watermark, partition
 
 

@@ -1,0 +1,46 @@
+"""What counts in field statistics: events in field use, and what outcomes and actions among them report."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from surveillance.arrays import Bool
+from surveillance.events.batch import EventBatch, Kind
+from surveillance.ingest.join import ACTION_BITS, Reports, grade_of
+
+FIELD_USE_MODES = ("active", "canary")
+VERIFIED = ("routine", "random_sample")
+"""Verifications by which a label was ascertained whatever the call was."""
+
+
+def in_field_use(batch: EventBatch) -> Bool:
+    """Rows whose mode enters field statistics; not sent = active."""
+    mode = batch.envelope.text("mode")
+    used = np.array([value in FIELD_USE_MODES for value in mode.values] + [True], np.bool_)
+    return used[mode.codes]
+
+
+def outcome_reports(batch: EventBatch, where: Bool) -> Reports:
+    """The outcomes among these rows."""
+    columns = batch.kinds[Kind.OUTCOME]
+    pick = np.flatnonzero(where[columns.rows])
+    kind, verification = columns.text("label_kind"), columns.text("verification")
+    revision = np.nan_to_num(columns.number("revision")[pick], nan=1.0).astype(np.int64)
+    said = np.array([int(value in VERIFIED) for value in verification.values] + [-1], np.int64)
+    return Reports(
+        row=columns.rows[pick],
+        key=columns.ids("inference_id").hash[pick],
+        grade=grade_of([kind.values[code] for code in kind.codes[pick].tolist()], revision),
+        value=columns.number("label")[pick].astype(np.uint8),
+        verified=said[verification.codes[pick]],
+    )
+
+
+def action_reports(batch: EventBatch, where: Bool) -> Reports:
+    """The alert actions among these rows."""
+    columns = batch.kinds[Kind.ALERT_ACTION]
+    pick = np.flatnonzero(where[columns.rows])
+    action = columns.text("action")
+    bits = np.array([ACTION_BITS[value] for value in action.values] + [0], np.uint8)
+    nothing = np.zeros(len(pick), np.int64)
+    return Reports(columns.rows[pick], columns.ids("inference_id").hash[pick], nothing, bits[action.codes[pick]], nothing)
