@@ -175,6 +175,7 @@ async def _serve(
     agents: Sequence[AgentPlan],
     beside: Sequence[Beside],
 ) -> int:
+    session_s = float(ground.settings.session_timeout_s)
     settings = WorkerSettings(
         bootstrap=ground.settings.kafka_bootstrap,
         telemetry_topic=telemetry,
@@ -182,6 +183,9 @@ async def _serve(
         instance_id=ground.settings.instance_id,
         security=ground.security,
         log_id=ground.log.log_id,
+        session_timeout_s=session_s,
+        heartbeat_interval_s=session_s / 6,
+        rebalance_timeout_s=3 * session_s,
     )
     return await run_services(settings, sink, agents=agents, metrics=ground.metrics, status=ground.status, beside=beside)
 

@@ -42,6 +42,12 @@ def _port(given: object) -> int:
     raise ValueError("a port number from 0 to 65535")
 
 
+def _seconds(given: object) -> int:
+    if isinstance(given, int | str) and not isinstance(given, bool) and str(given).isdecimal() and 1 <= int(given) <= 300:
+        return int(given)
+    raise ValueError("whole seconds from 1 to 300")
+
+
 def _time_source(given: object) -> str:
     if given in ("append", "header"):
         return str(given)
@@ -89,6 +95,9 @@ class Settings:
     instance_id: str | None = _setting(
         None,
         SettingNote("worker", "name this worker keeps over restarts, unique in its group: a quick restart moves no partition"),
+    )
+    session_timeout_s: int = _setting(
+        20, SettingNote("worker", "seconds without a heartbeat after which the group gives a worker's partitions away", _seconds)
     )
     time_source: str = _setting(
         "append",
