@@ -119,9 +119,10 @@ class JsonRows:
     def _reading(self, text: bytes | None, event: Event | Tick | None) -> Reading:
         if event is None or text is None:
             return read_event(text, self.limits)
-        if self.forbidden.may_name_declared(text) and self.forbidden.in_text(text):
+        hides = may_hide(text, ENCODER.encode(event))
+        if (hides or self.forbidden.may_name_declared(text)) and self.forbidden.in_text(text):
             return SENT_FORBIDDEN
-        return read_rest(text, event, self.limits) if may_hide(text, ENCODER.encode(event)) else Read(event, 0)
+        return read_rest(text, event, self.limits) if hides else Read(event, 0)
 
     def _keep(self, places: Int, events: Sequence[Event], lines: bytes) -> None:
         self.places.append(places)
