@@ -29,8 +29,8 @@ def _or_null(shape: dict[str, Any]) -> dict[str, Any]:
 
 _WINDOW: Final = _object({"start": _TIME, "end": _TIME})
 _ESTIMATE: Final = _object(
-    {"n": _NUMBER},
-    {"value": _NUMBER, "lower": _NUMBER, "upper": _NUMBER, "method": _TEXT, "p": _NUMBER, "needed": _NUMBER},
+    {},
+    {"n": _NUMBER, "value": _NUMBER, "lower": _NUMBER, "upper": _NUMBER, "method": _TEXT, "p": _NUMBER, "needed": _NUMBER},
     "A number that cannot be given is absent.",
 )
 
@@ -42,26 +42,23 @@ def incident_schema() -> dict[str, Any]:
             "kind": {"const": "incident"},
             "incident_id": _TEXT,
             "monitor_id": _TEXT,
-            "hazard_id": _or_null(_TEXT),
             "level": _LEVEL,
             "state": {"enum": ["open", "resolved"]},
             "scope": _SCOPE,
-            "release_id": _or_null(_TEXT),
-            "manifest_digest": _or_null(_TEXT),
             "opened_at": _TIME,
             "changed_at": _TIME,
             "resolved_at": _or_null(_TIME),
             "breached_since": _TIME,
-            "window": _or_null(_WINDOW),
-            "estimate": _or_null(_ESTIMATE),
+            "window": _WINDOW,
+            "estimate": _ESTIMATE,
             "limit": {"type": "object"},
             "owner": _TEXT,
             "ack_by": _TIME,
             "decide_by": _TIME,
-            "playbook": _or_null(_TEXT),
             "summary": _TEXT,
         },
-        description="Key = incident id; the newest record of a key is the state of the incident.",
+        {"hazard_id": _TEXT, "release_id": _TEXT, "manifest_digest": _DIGEST, "playbook": _TEXT},
+        "Key = incident id. The optional fields are those of a release; incidents of the service itself have none.",
     )
 
 
