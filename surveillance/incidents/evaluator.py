@@ -100,6 +100,8 @@ class Evaluator:
                         evidence.append(one)
                         decided = self._decide(one, registration, judge, moment)
                         decisions += [decided] if decided is not None else []
+        # Heartbeats are judged at each multiple of their interval, everything else at one moment.
+        decisions.sort(key=lambda one: one.incident.changed_at_ms)
         return Judgement(tuple(evidence), tuple(decisions))
 
     def _judges_of(self, tenant: str, registration: Registration) -> list[MonitorJudge]:
