@@ -23,15 +23,13 @@ from surveillance.events.column_rows import FEATURES
 from surveillance.events.declared import Field
 from surveillance.events.forbidden import Forbidden
 from surveillance.events.kinds import KIND_OF_SCHEMA
-from surveillance.events.times import Times, parse_times
+from surveillance.events.times import FIRST_MS, LAST_MS, Times, parse_times
 
 _types = pa.types
 Leaves: TypeAlias = Mapping[str, pa.Array]
 _LONGEST_NAME, _LONGEST_TEXT = 128, 1024
 _TICKS_OF_MS: Final = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}
 """Factor and divisor from ticks of a unit to milliseconds."""
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
-"""Years 0001 to 9999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +207,7 @@ def times_of(array: pa.Array) -> Times:
         return parse_times(array.dictionary_decode() if _types.is_dictionary(array.type) else array)
     absent = np.asarray(array.is_null())
     ms = _timestamp_ms(array) if _types.is_timestamp(array.type) else np.full(len(array), NOT_SENT_MS, dtype=np.int64)
-    inside = (ms >= _FIRST_MS) & (ms <= _LAST_MS)
+    inside = (ms >= FIRST_MS) & (ms <= LAST_MS)
     return Times(np.where(inside & ~absent, ms, NOT_SENT_MS), ~inside & ~absent)
 
 
@@ -217,6 +215,6 @@ def _timestamp_ms(array: pa.Array) -> Int:
     factor, divisor = _TICKS_OF_MS[array.type.unit]
     ticks = np.asarray(array.cast(pa.int64()).fill_null(0))
     if factor > 1:
-        ticks = np.clip(ticks, _FIRST_MS // factor - 1, _LAST_MS // factor + 1)
+        ticks = np.clip(ticks, FIRST_MS // factor - 1, LAST_MS // factor + 1)
     ms: Int = np.floor_divide(ticks * factor, divisor)
     return ms

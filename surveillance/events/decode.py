@@ -16,7 +16,7 @@ from surveillance.arrays import Int
 from surveillance.events.arrow_intake import ArrowIntake
 from surveillance.events.batch import EventBatch
 from surveillance.events.forbidden import Forbidden
-from surveillance.events.formats import Body, Element, Format, frame, is_arrow, is_plain
+from surveillance.events.formats import Element, Format, frame, is_arrow, is_plain
 from surveillance.events.headers import CONTENT_ENCODING, INGEST_TIME, Origin, Record, header_texts, ingest_times, trusted_origin
 from surveillance.events.joined_rows import in_order
 from surveillance.events.json_rows import JsonRows
@@ -180,22 +180,24 @@ class _Fetch:
         """The rows whose values are right too; the others are refused with the text they came in."""
         rows = StructRows.of(self._json)
         faults = rows.faults(self._limits, self._forbidden)
+        texts: dict[int, Sequence[bytes | None]] = {}
         for row, fault in faults.items():
             record, index = rows.places[row].tolist()
-            self._refusals.add(record, index, self._text(record, index), fault)
+            if record not in texts:
+                texts[record] = self._texts_in(record)
+            self._refusals.add(record, index, texts[record][index], fault)
         return rows.without(faults) if faults else rows
 
-    def _text(self, record: int, index: int) -> bytes | None:
-        """The text of one event, found again: only asked for events that are refused late."""
+    def _texts_in(self, record: int) -> Sequence[bytes | None]:
+        """The texts of the events of a record, found again: only asked for records with events that are refused late."""
         value = self._records[record].value
         if record not in self._headers or is_plain(self._headers[record]):
-            return value
-        body: Body = frame(self._headers[record], value, self._limits, self._forbidden).body
-        body = self._arrow.doubtful.get(record, body)
+            return [value]
+        framed = frame(self._headers[record], value, self._limits, self._forbidden)
+        body = self._arrow.doubtful.get(record, framed.body)
         if isinstance(body, bytes):
-            elements = elements_of(body, self._limits.max_batch_events) if index or body.lstrip().startswith(b"[") else [body]
-            return elements[index] if elements else None
-        return None if isinstance(body, Fault) else body[index].text
+            return elements_of(body, self._limits.max_batch_events) or [] if framed.format is Format.BATCH else [body]
+        return [] if isinstance(body, Fault) else [element.text for element in body]
 
     def _row_origins(self, places: Int) -> dict[int, tuple[str, int, int, int]]:
         found = {}

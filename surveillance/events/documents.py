@@ -59,23 +59,24 @@ def oddities(document: Any, path: str = "") -> Iterator[Oddity]:
 
 
 def keys(document: Any) -> Iterator[str]:
-    """Every object key at any depth."""
-    if isinstance(document, dict):
-        yield from document
-        for value in document.values():
-            yield from keys(value)
-    elif isinstance(document, list):
-        for value in document:
-            yield from keys(value)
+    """Every object key at any depth; no depth that was read is too deep for it."""
+    for level in _levels(document):
+        for value in level:
+            if isinstance(value, dict):
+                yield from value
 
 
 def depth(document: Any) -> int:
-    """Objects and arrays open at once at the deepest place."""
-    if isinstance(document, dict):
-        return 1 + max(map(depth, document.values()), default=0)
-    if isinstance(document, list):
-        return 1 + max(map(depth, document), default=0)
-    return 0
+    """Objects and arrays open at once at the deepest place; no depth that was read is too deep for it."""
+    return sum(1 for _ in _levels(document))
+
+
+def _levels(document: Any) -> Iterator[list[Any]]:
+    """Objects and arrays by how many others they stand in."""
+    level = [document]
+    while level := [value for value in level if isinstance(value, dict | list)]:
+        yield level
+        level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
 
 
 def undeclared(document: Any, declared: Tree) -> int:

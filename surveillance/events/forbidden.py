@@ -18,7 +18,8 @@ class Forbidden:
 
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
-        self._quoted = tuple(map(_quoted, sorted(names)))
+        self._plain = tuple(name.encode() for name in sorted(names))
+        self._named = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(names)))
         self._declared = tuple(map(_quoted, sorted(names & declared.names())))
 
     def __bool__(self) -> bool:
@@ -37,14 +38,17 @@ class Forbidden:
         return bool(self._declared) and (b"\\" in text or any(name in text for name in self._declared))
 
     def in_text(self, text: bytes) -> bool:
-        """Whether `text` has a forbidden key. Where it is no JSON, a name in quotation marks is taken for one."""
-        if not self.names or (b"\\" not in text and not any(name in text for name in self._quoted)):
+        """Whether `text` has a forbidden key. Where it is no JSON, a name that stands in it as a word is taken for one."""
+        if not self.names or (b"\\" not in text and b"\0" not in text and not any(name in text for name in self._plain)):
             return False
         found = every_key(text)
-        if found is None:
-            plain = _ESCAPED.sub(_character, text.decode("utf-8", "replace")).replace("\\/", "/")
-            return any(f'"{name}"' in plain for name in self.names)
-        return self.among(found)
+        return self._named.search(_unescaped(text)) is not None if found is None else self.among(found)
+
+
+def _unescaped(text: bytes) -> str:
+    """What a person would read in a text that is no JSON, also where a character has two or four bytes."""
+    plain = text.replace(b"\0", b"").decode("utf-8", "replace")
+    return _ESCAPED.sub(_character, plain).replace("\\/", "/")
 
 
 def _quoted(name: str) -> bytes:

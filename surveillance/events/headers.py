@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
-from surveillance.arrays import NOT_SENT_MS
-from surveillance.events.times import parse_times
+from surveillance.events.times import FIRST_MS, LAST_MS, parse_times
 from surveillance.events.utf8 import strings
 
 CONTENT_TYPE: Final = "content-type"
@@ -75,10 +74,10 @@ def content_type(headers: Mapping[str, str]) -> str:
 
 
 def ingest_times(texts: Sequence[str | None]) -> list[int | None]:
-    """Times of `pms-ingest-time` headers: RFC 3339 text or integer milliseconds; None where absent or neither."""
+    """Times of `pms-ingest-time` headers: RFC 3339 text or integer milliseconds; None where absent, neither or too far."""
     written = parse_times(strings([text if text and _WHOLE.fullmatch(text) is None else None for text in texts])).ms.tolist()
     found = [int(text) if text and _WHOLE.fullmatch(text) else ms for text, ms in zip(texts, written, strict=True)]
-    return [None if ms == NOT_SENT_MS else ms for ms in found]
+    return [ms if FIRST_MS <= ms <= LAST_MS else None for ms in found]
 
 
 def sign_origin(origin: Origin, value: bytes, key: bytes) -> list[tuple[str, bytes]]:

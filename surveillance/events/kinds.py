@@ -23,10 +23,11 @@ Digest: TypeAlias = Annotated[
     str, Meta(max_length=71, description="sha256 digest", extra_json_schema={"pattern": "^sha256:[0-9a-fA-F]{64}$"})
 ]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
-Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+"""Columns hold numbers as 64-bit floats, so whole numbers end where those stop being exact."""
 SequenceNumber: TypeAlias = Annotated[int, Meta(ge=0, extra_json_schema={"maximum": 2**64 - 1})]
 """An unsigned 64-bit integer; its upper bound is more than a decoder's constraint can hold, so `checks` holds it."""
-Whole: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Whole: TypeAlias = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
 Positive: TypeAlias = Annotated[float, Meta(ge=0)]
 Scalar: TypeAlias = float | bool | Text | None
 Feature: TypeAlias = float | Text | None

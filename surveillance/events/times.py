@@ -17,8 +17,9 @@ from surveillance.events.utf8 import strings, utf8
 
 _FIRST_DAY: Final[Int] = np.arange("0000-01", "10000-04", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
 """First day of month 12 * year + month - 1, as days since the epoch."""
-_FIRST_MS: Final = int(_FIRST_DAY[12]) * 86_400_000
-_LAST_MS: Final = int(_FIRST_DAY[120_000]) * 86_400_000 - 1
+FIRST_MS: Final = int(_FIRST_DAY[12]) * 86_400_000
+LAST_MS: Final = int(_FIRST_DAY[120_000]) * 86_400_000 - 1
+"""First and last millisecond of the years 0001 to 9999."""
 
 _DIGITS: Final = np.array([0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18])
 _SECONDS_END: Final = 19
@@ -92,7 +93,7 @@ def _parse_layout(chars: Small, end: int) -> Int:
         good &= ~leap | _may_leap(minutes)
         second, fraction = np.where(leap, 59, second), np.where(leap, 999, fraction)
     ms = minutes * 60_000 + second * 1000 + fraction
-    good &= (ms >= _FIRST_MS) & (ms <= _LAST_MS)
+    good &= (ms >= FIRST_MS) & (ms <= LAST_MS)
     return np.where(good, ms, NOT_SENT_MS)
 
 

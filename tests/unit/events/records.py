@@ -143,11 +143,16 @@ def cloud_event(inner: Mapping[str, Any], **attributes: Any) -> bytes:
 
 def arrow(batch: pa.RecordBatch | Sequence[Mapping[str, Any]], compression: str | None = None) -> bytes:
     """An Arrow stream of a batch, or of events with their nested fields as structs."""
-    table = batch if isinstance(batch, pa.RecordBatch) else pa.RecordBatch.from_pylist(list(map(dict, batch)))
+    table = batch if isinstance(batch, pa.RecordBatch) else pa.RecordBatch.from_pylist(_filled(batch))
     sink = pa.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema, options=pyarrow.ipc.IpcWriteOptions(compression=compression)) as stream:
         stream.write_batch(table)
     return bytes(sink.getvalue())
+
+
+def _filled(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    names = dict.fromkeys(name for one in events for name in one)
+    return [{name: one.get(name) for name in names} for one in events]
 
 
 def decoded(
