@@ -44,13 +44,20 @@ class Rows:
 
 
 class Compact(NamedTuple):
-    """Rows that share slice, cell and pane, numbered: `inverse[i]` is the number of row i."""
+    """Rows that share slice, cell and pane, numbered: `inverse[i]` is the number of row i, `offsets[i]` its record's offset."""
 
     inverse: Int
+    offsets: Int
     slices: Int
     cells: Int
     panes_ms: Int
-    offsets: Int
+
+    def latest(self, contributing: Bool | None) -> Int:
+        """The last offset among the contributing rows (all where None) of each number; -1 where none contributes."""
+        latest = np.full(len(self.slices), -1, np.int64)
+        rows = slice(None) if contributing is None else contributing
+        latest[self.inverse[rows]] = self.offsets[rows]  # rows stand in position order, so the last one written is the largest
+        return latest
 
 
 def compact(rows: Rows, pane_ms: int) -> Compact:
@@ -65,24 +72,36 @@ def compact(rows: Rows, pane_ms: int) -> Compact:
     else:  # a device with a clock in another century
         code = np.unique(np.stack([rows.slices, rows.cells, panes]), axis=1, return_inverse=True)[1].reshape(-1)
     _, firsts, inverse = np.unique(code, return_index=True, return_inverse=True)
-    offsets = np.full(len(firsts), -1, np.int64)
-    offsets[inverse] = rows.offsets  # rows stand in position order, so the last one written is the largest
-    return Compact(
-        inverse.astype(np.int64), rows.slices[firsts], rows.cells[firsts].astype(np.int64), panes[firsts] * pane_ms, offsets
-    )
+    slice_of, cell_of = rows.slices[firsts], rows.cells[firsts].astype(np.int64)
+    return Compact(inverse.astype(np.int64), rows.offsets, slice_of, cell_of, panes[firsts] * pane_ms)
 
 
 def deltas(
     statistic: Statistic, numbered: Compact, increments: Sequence[Increments], cells: CellTable, partition: int
 ) -> Iterator[tuple[int, Delta]]:
-    """(slice, delta) for every row that the increments touch, ascending by slice for each set of axes."""
+    """(slice, delta) for every row that the increments touch, ascending by slice for each set of axes.
+
+    A record touches a row, and so gives it its version, also where its increments add up to nothing: a version must not
+    depend on which records were added together.
+    """
     per_block = max(1, _BLOCK // statistic.length)
+    latest = numbered.latest(_contributing(increments, len(numbered.inverse)))
     for start in range(0, len(numbered.slices), per_block):
         stop = min(start + per_block, len(numbered.slices))
-        dense = _dense(numbered.inverse, increments, statistic.length, start, stop)
-        touched = np.flatnonzero(dense.any(axis=1))
+        touched = np.flatnonzero(latest[start:stop] >= 0)
         if len(touched):
-            yield from _grouped(statistic, numbered, dense[touched], touched + start, cells, partition)
+            dense = _dense(numbered.inverse, increments, statistic.length, start, stop)
+            yield from _grouped(statistic, numbered, latest, dense[touched], touched + start, cells, partition)
+
+
+def _contributing(increments: Sequence[Increments], rows: int) -> Bool | None:
+    """Rows to which any increment applies; None = all."""
+    found = np.zeros(rows, np.bool_)
+    for one in increments:
+        if one.where is None:
+            return None
+        found |= one.where
+    return found
 
 
 def _dense(inverse: Int, increments: Sequence[Increments], length: int, start: int, stop: int) -> Int:
@@ -104,9 +123,9 @@ def _dense(inverse: Int, increments: Sequence[Increments], length: int, start: i
 
 
 def _grouped(
-    statistic: Statistic, numbered: Compact, dense: Int, number: Int, cells: CellTable, partition: int
+    statistic: Statistic, numbered: Compact, latest_of: Int, dense: Int, number: Int, cells: CellTable, partition: int
 ) -> Iterator[tuple[int, Delta]]:
-    slices, panes, offsets = numbered.slices[number], numbered.panes_ms[number], numbered.offsets[number]
+    slices, panes, offsets = numbered.slices[number], numbered.panes_ms[number], latest_of[number]
     for axes in statistic.axis_sets:
         group_of, groups = cells.groups(axes)
         group = group_of[numbered.cells[number]]
