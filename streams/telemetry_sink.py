@@ -119,7 +119,7 @@ class TelemetrySink:
         """Add what is prepared. It may have been left over by a store that did not answer; adding it again adds nothing."""
         prepared = self._unapplied.get(partition)
         if prepared is not None:
-            for _ in owned.fold.apply(prepared):
+            for _ in owned.apply(prepared):
                 pass
             del self._unapplied[partition]
 
