@@ -97,10 +97,10 @@ class BulkConsumer(Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Where there are more workers than partitions, a worker without one waits for nothing."""
+        """Faust seeks nothing where nothing was assigned, and the sink must hear of that, too."""
         await super().on_partitions_assigned(assigned, generation_id)
         if not assigned:
-            self._show("")
+            self._start_over()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Called by Faust after each assignment, before records flow: the store, not the group, knows where to begin."""
@@ -119,18 +119,19 @@ class BulkConsumer(Consumer):
         epoch = self.feed.forget()
         self.pause_partitions(self._tps(data))
         self._show("store")
+        agents: dict[TP, int] = {}
         try:
-            agents = await self._agent_offsets(assigned - self._tps(data))
+            agents = await self._place_agents(assigned - self._tps(data), epoch)
             positions = await self._positions(data, epoch)
-            await self._thread.seek_wait({**agents, **self._by_tp(positions)})
+            await self._thread.seek_wait(self._by_tp(positions))
             self._check(epoch)
         except _Superseded:
             return {}
         except (StoreUnavailable, KafkaError, TimeoutError) as error:
             if epoch == self.feed.epoch:
                 self._fail("assign", error)
-            return {}
-        self._phase, self._agents_placed = Phase.FOLDING, True
+            return agents
+        self._phase = Phase.FOLDING
         self._flush_asked = False
         self._unfolded.clear()
         self._dirty = bool(self.plan.status.stopped)  # the sink may have recorded a gap
@@ -142,16 +143,23 @@ class BulkConsumer(Consumer):
         self._show("")
         return {**agents, **self._by_tp(positions)}
 
-    async def _agent_offsets(self, tps: set[TP]) -> dict[TP, int]:
-        """Agent topics go on at their committed offset; without one that the log still has, at the beginning."""
-        if self._agents_placed or not tps:
+    async def _place_agents(self, tps: set[TP], epoch: int) -> dict[TP, int]:
+        """Agent topics go on at their committed offset; without one that the log still has, at the beginning.
+
+        Once per assignment, and before the data: agents get their records while the store is down.
+        """
+        if self._agents_placed:
             return {}
         bounds = await self._thread.bounds(TopicPartition(*tp) for tp in tps)
         committed = await self._thread.committed(tp for tp in bounds if tp.topic not in self.plan.from_start)
-        return {
+        offsets = {
             cast(TP, tp): committed[tp] if start <= committed.get(tp, LOG_START) <= end else start
             for tp, (start, end) in bounds.items()
         }
+        await self._thread.seek_wait(offsets)
+        self._check(epoch)
+        self._agents_placed = True
+        return offsets
 
     async def _positions(self, data: Collection[int], epoch: int) -> dict[int, int]:
         """Where each data partition begins; those outside the log, or stopped before, are left out."""
@@ -201,6 +209,9 @@ class BulkConsumer(Consumer):
             return
         await self._tend()
         epoch = self.feed.epoch
+        if not self._get_active_partitions():  # Faust would sleep for a second
+            await self.sleep(self._patience())
+            return
         try:
             records, _ = await self._wait_next_records(timeout=self._patience())
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
@@ -300,17 +311,14 @@ class BulkConsumer(Consumer):
     async def _tend(self) -> None:
         """Loads, flushes or tries again when it is time to."""
         due = monotonic() >= self._due_at
-        if self._phase is Phase.LOADING:
-            if due or not self._delay.seconds:
-                await self._load()
-        elif self._phase is Phase.FOLDING:
-            if self._unfolded:
-                if due:
-                    self.resume_partitions(self._tps(self._unfolded))
-            elif self._dirty and (due or (self._flush_asked and not self._delay.seconds)):
-                await self._flush_now()
-            elif due:
-                self._due_at = monotonic() + self.plan.pace.flush_interval_s
+        asked = self._flush_asked and not self._delay.seconds
+        if self._phase is Phase.LOADING and (due or not self._delay.seconds):
+            await self._load()
+        elif self._phase is Phase.FOLDING and self._dirty and not self._unfolded and (due or asked):
+            await self._flush_now()
+        elif due:
+            self.resume_partitions(self._tps(self._unfolded))
+            self._due_at = monotonic() + self.plan.pace.flush_interval_s
 
     async def _flush_now(self) -> None:
         epoch = self.feed.epoch

@@ -19,6 +19,7 @@ class Pace:
     revoke_flush_s: float = 5.0
     stop_flush_s: float = 15.0
     commit_s: float = 5.0
+    thread_stop_s: float = 5.0
     backoff_first_s: float = 0.25
     backoff_last_s: float = 10.0
     fetch_partition_bytes: int = 4 * 1024 * 1024

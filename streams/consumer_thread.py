@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import aiokafka
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Transport, server_list
 
@@ -18,9 +20,13 @@ from surveillance.errors import LogMismatch
 class BulkConsumerThread(AIOKafkaConsumerThread):
     """Every method is called from the event loop of the app and does its work on the thread. They raise KafkaError."""
 
+    @property
+    def plan(self) -> BulkPlan:
+        """That of the consumer."""
+        return cast(BulkPlan, cast(Any, self.consumer).plan)
+
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
-        conf = self.app.conf
-        plan: BulkPlan = cast(Any, self.consumer).plan
+        conf, plan = self.app.conf, self.plan
         return aiokafka.AIOKafkaConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
@@ -44,6 +50,16 @@ class BulkConsumerThread(AIOKafkaConsumerThread):
             check_crcs=conf.broker_check_crcs,
             **plan.security.aiokafka(),
         )
+
+    async def on_thread_stop(self) -> None:
+        """A broker that is gone must not keep us: aiokafka may then end its stop with the cancellation of a task of its own."""
+        try:
+            await asyncio.wait_for(super().on_thread_stop(), self.plan.pace.thread_stop_s)
+        except (asyncio.CancelledError, TimeoutError, KafkaError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self.log.warning("left the group without a word: %r", error)
 
     async def bounds(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
         """First offset of each partition and the one after its last committed record."""
