@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from surveillance.errors import InvalidManifest
+from surveillance.errors import InvalidManifest, Problem
 from surveillance.manifest.digest import manifest_digest
-from surveillance.manifest.lint import lint
+from surveillance.manifest.lint import RULES, RULES_OF_WATCHING, lint
+from surveillance.manifest.lint_view import Rule
 from surveillance.manifest.parse import parse_manifest
 from surveillance.manifest.unbuilt import unbuilt_types
 from surveillance.panes.plan import BUILT_TYPES, plan_of
 from surveillance.registry import ALWAYS_MS, IN_FORCE_DELAY_MS, Registration
+
+log = logging.getLogger(__name__)
 
 
 def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: int | None = None) -> Registration:
@@ -21,9 +25,10 @@ def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: 
     `registered_ms`, as in replay and header time, from `effective_from`, else from the start.
 
     Raises:
-        InvalidManifest: it has errors (warnings stop nothing), or names a metric type that is not built yet.
+        InvalidManifest: it cannot be watched by as it stands, or names a metric type that is not built yet. Warnings, and
+            errors that only keep a manifest from release, stop nothing; the latter are logged.
     """
-    problems = [problem for problem in lint(document) if problem.severity == "error"]
+    problems = _errors(document, RULES_OF_WATCHING)
     try:
         manifest = parse_manifest(document, source)
     except InvalidManifest:
@@ -31,9 +36,15 @@ def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: 
     problems += unbuilt_types(manifest, BUILT_TYPES)
     if problems:
         raise InvalidManifest(source, problems)
+    for problem in _errors(document, RULES):
+        log.warning("%s: watched by in spite of an error of the manifest: %s", source, problem)
     effective_ms = manifest.surveillance.effective_from_ms
     if registered_ms is None:
         in_force_ms = ALWAYS_MS if effective_ms is None else effective_ms
     else:
         in_force_ms = max(registered_ms + IN_FORCE_DELAY_MS, ALWAYS_MS if effective_ms is None else effective_ms)
     return Registration(plan_of(manifest, manifest_digest(document)), in_force_ms)
+
+
+def _errors(document: Mapping[str, Any], rules: Sequence[Rule]) -> list[Problem]:
+    return [problem for problem in lint(document, rules) if problem.severity == "error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from surveillance.errors import Problem
@@ -19,8 +20,22 @@ RULES: tuple[Rule, ...] = (
 )
 """Every rule, in the order of the answer."""
 
+RULES_OF_WATCHING: tuple[Rule, ...] = (
+    lint_ids.ids_stand_once,
+    lint_references.monitors_point_somewhere,
+    lint_references.axes_are_declared,
+    *lint_baselines.RULES,
+    lint_monitors.windows_suit_metrics,
+    lint_limits.persistence_can_be_met,
+    lint_limits.intervals_suit_metrics,
+    lint_limits.designs_are_possible,
+    lint_limits.drift_never_rolls_back,
+)
+"""Rules without which something would be counted or judged wrongly. Errors of the others keep a manifest from release, and
+are no reason to leave a fleet unwatched: a missing reference is `unknown_reference`, a trigger of no monitor never fires."""
 
-def lint(document: Any) -> list[Problem]:
+
+def lint(document: Any, rules: Sequence[Rule] = RULES) -> list[Problem]:
     """Every fault of structure and of sense, errors first. An empty list: nothing to mend.
 
     Faulty monitors do not hide the faults of the rest; a fault elsewhere must be mended before sense can be judged.
@@ -28,5 +43,5 @@ def lint(document: Any) -> list[Problem]:
     manifest, problems = read_structure(document)
     view = view_of(document, manifest, problems) if isinstance(document, dict) else None
     if view is not None:
-        problems += [problem for rule in RULES for problem in rule(view)]
+        problems += [problem for rule in rules for problem in rule(view)]
     return sorted(dict.fromkeys(problems), key=lambda problem: problem.severity != "error")

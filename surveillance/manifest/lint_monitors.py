@@ -97,7 +97,9 @@ def dispersion_is_stated(view: LintView) -> Iterator[Problem]:
 def labels_are_understood(view: LintView) -> Iterator[Problem]:
     """Metrics that mix flagged and unflagged cases know how often unflagged ones are verified; `require_mature` knows when."""
     latency = view.manifest.baselines.label_latency
-    expected = latency.verification.unflagged if latency is not None else None
+    expected = None if latency is None else latency.verification.unflagged
+    if expected is None and latency is not None:
+        expected = latency.expected_coverage
     maturity = latency.maturity if latency is not None else None
     can_mature = maturity is not None and (maturity.coverage_min is not None or maturity.or_age_ms is not None)
     for path, monitor in view.monitors:
@@ -106,7 +108,7 @@ def labels_are_understood(view: LintView) -> Iterator[Problem]:
             continue
         mixes = not (isinstance(metric, (ProportionVsFloor, SubgroupGap)) and metric.event == "ppv")
         if mixes and expected is None:
-            message = "baselines.label_latency.verification.unflagged is not set: verification bias cannot be judged against it"
+            message = "baselines.label_latency says no coverage of unflagged cases: verification bias cannot be judged against it"
             yield Problem(f"{path}.metric", message, "warning")
         if metric.require_mature and not can_mature:
             yield Problem(
@@ -158,7 +160,7 @@ def _missing_expectations(view: LintView, monitor: Monitor) -> Iterator[str]:
         case Volume() if baselines.operational.expected_volume is None:
             yield "baselines.operational.expected_volume"
         case LabelArrivals() if not _has_latency_curve(view):
-            yield "baselines.label_latency with p50_h, p95_h and expected_coverage"
+            yield "baselines.label_latency with p50_h, p95_h, p99_h and expected_coverage"
         case SubgroupGap(to="baseline", event=event) if baselines.metric(event) is None:
             yield f'baselines.metrics "{event}"'
         case OutOfDistribution(threshold=None) if view.manifest.operating_point.abstain.ood_above is None:
@@ -171,7 +173,7 @@ def _missing_expectations(view: LintView, monitor: Monitor) -> Iterator[str]:
 
 def _has_latency_curve(view: LintView) -> bool:
     latency = view.manifest.baselines.label_latency
-    return latency is not None and None not in (latency.p50_h, latency.p95_h, latency.expected_coverage)
+    return latency is not None and None not in (latency.p50_h, latency.p95_h, latency.p99_h, latency.expected_coverage)
 
 
 def _saturation(view: LintView, metric: Saturation) -> Iterator[str]:

@@ -333,6 +333,26 @@ def test_a_warning_of_lint_does_not_stop_a_replay(
     assert run(["replay", "--manifest", str(manifest), str(stream)]) == 0
 
 
+@pytest.mark.parametrize(
+    ("metric", "limit"),
+    [
+        ({"type": "psi", "feature": "hr"}, {"p": 0.001}),
+        ({"type": "psi", "feature": "px"}, {"p": 0.001}),
+        ({"type": "psi", "feature": "score"}, {"p": 0.001}),
+        ({"type": "poisson_rate_ratio", "numerator": "alerts", "exposure": "encounters"}, {"rr_ci_lower_above": 2}),
+        ({"type": "label_arrivals_vs_expected"}, {"p": 0.001}),
+    ],
+)
+def test_a_monitor_without_its_reference_is_inconclusive_by_name(
+    metric: Event, limit: Event, printed: Printed, stream: Path, tmp_path: Path
+) -> None:
+    document = release()
+    document["surveillance"]["monitors"][0] |= {"metric": metric, "limits": {"investigate": limit}}
+    found = printed(stream, manifests=(manifest_file(tmp_path, document),))
+    (line,) = [line for line in lines_of(found, "status") if line["monitor_id"] == "dq.missing"]
+    assert (line["verdict"], line["reason"]) == ("inconclusive", "unknown_reference")
+
+
 # the store -------------------------------------------------------------------------------------------------
 def test_a_store_that_holds_another_replay_does_not_change_this_one(
     printed: Printed, stream: Path, manifest: Path, tmp_path: Path

@@ -165,7 +165,7 @@ ERRORS: list[tuple[tuple[Any, ...], str, str]] = [
     (extra(RATIO, {"rr_ci_lower_above": 2}), f"{MONITOR}[3].metric", "baselines.operational.alerts_per_100_encounters"),
     (extra({"type": "volume_vs_expected"}, {"p": 0.01}), f"{MONITOR}[3].metric", "baselines.operational.expected_volume"),
     (
-        ("baselines.label_latency.p50_h", None, *extra(ARRIVALS, {"p": 0.01})),
+        ("baselines.label_latency.p99_h", None, *extra(ARRIVALS, {"p": 0.01})),
         f"{MONITOR}[3].metric",
         "baselines.label_latency with",
     ),
@@ -257,7 +257,11 @@ WARNINGS: list[tuple[tuple[Any, ...], str, str]] = [
         "expected_volume.dispersion is not set: 1 is assumed",
     ),
     (extra(ARRIVALS, {"p": 0.01}), f"{MONITOR}[3].metric", "label_latency.dispersion is not set: 1 is assumed"),
-    (("baselines.label_latency.verification", {"flagged": 1}), f"{PROPORTION}.metric", "verification.unflagged is not set"),
+    (
+        ("baselines.label_latency", {"p50_h": 1, "verification": {"flagged": 1}}),
+        f"{PROPORTION}.metric",
+        "says no coverage of unflagged cases",
+    ),
     ((f"{PROPORTION}.metric.require_mature", True), f"{PROPORTION}.metric.require_mature", "no window ever matures"),
     (("surveillance.telemetry", {"schemas": ["inference/1"]}), f"{PROPORTION}.metric", "needs outcome events"),
     (extra(CUSUM, {"h": 5}), f"{MONITOR}[3].window", "expected per_label"),
