@@ -18,6 +18,7 @@ from tests.unit.events.records import (
     BROKER_MS,
     CLOUD_BATCH_HEADERS,
     CLOUD_HEADERS,
+    ENVELOPE,
     SMALLEST,
     Sent,
     arrow,
@@ -67,11 +68,11 @@ def test_version_unknown(version: Any) -> None:
     assert reason_of(event(schema_version=version)) == "version_unknown"
 
 
-@pytest.mark.parametrize(
-    "name", ["schema", "schema_version", "event_id", "product", "site_id", "device_id", "release_id", "event_time"]
-)
+@pytest.mark.parametrize("name", ["schema", *ENVELOPE])
 def test_field_missing_in_the_envelope(name: str) -> None:
-    assert reason_of(event(**{name: ...})) == f"field_missing:{name}"
+    whole = event()
+    del whole[name]
+    assert reason_of(whole) == f"field_missing:{name}"
 
 
 def test_field_missing_inside_a_list_names_the_path() -> None:
@@ -117,9 +118,7 @@ def test_field_invalid(schema: str, fields: dict[str, Any], name: str) -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 def test_score_not_finite(number: str) -> None:
-    assert reason_of(
-        written(event(score=0.5))[0].replace(b"0.5}", b"0.5}").replace(b'"score": 0.5', b'"score": ' + number.encode())
-    ) == ("score_not_finite")
+    assert reason_of(written(event(score=0.125))[0].replace(b"0.125", number.encode())) == "score_not_finite"
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
@@ -130,11 +129,14 @@ def test_another_number_that_is_not_finite_is_an_invalid_field(name: str, number
     assert reason_of(text) == f"field_invalid:{name}"
 
 
-@pytest.mark.parametrize(
-    "time",
-    ["", "now", "2026-05-06", "2026-05-06T00:00:00", "2026-02-30T00:00:00Z", "2026-05-06T24:00:00Z", "2026-05-06 00:00:00Z"]
-    + ["2026-05-06T00:00:60Z", "2026-05-06T00:00:00+25:00", "0000-01-01T00:00:00Z", "2026-05-06T00:00:00.Z", "x" * 65, 1, None],
-)
+NO_TIMES = """
+2026-05-06 | 2026-05-06T00:00:00 | 2026-05-06 00:00:00Z | 2026-05-06T00:00Z | 2026-05-06T00:00:00.Z | 2026-05-06T00:00:00+0200
+2026-02-30T00:00:00Z | 2026-13-01T00:00:00Z | 2026-05-06T24:00:00Z | 2026-05-06T00:00:60Z | 2026-05-06T00:00:00+25:00 | now
+0000-01-01T00:00:00Z | 9999-12-31T23:59:59-00:01 | +2026-05-06T00:00:00Z | 1778025600000
+"""
+
+
+@pytest.mark.parametrize("time", [*(one.strip() for line in NO_TIMES.split("\n") for one in line.split("|")), "x" * 65, 1, None])
 def test_time_invalid(time: Any) -> None:
     assert reason_of(event(event_time=time)) == "time_invalid"
 
@@ -192,8 +194,10 @@ def test_batch_too_large() -> None:
 
 def test_decompression_limit() -> None:
     headers = (("content-encoding", b"gzip"),)
-    batch = decoded(Sent(0, gzip.compress(b" " * 4_001), headers), Sent(1, gzip.compress(b" " * 4_000), headers), limits=SMALL)
-    assert reasons(batch) == ["decompression_limit", "not_json"]
+    (text,) = written(event())
+    limits = DecodeLimits(max_inflated_bytes=len(text))
+    batch = decoded(Sent(0, gzip.compress(text + b" "), headers), Sent(1, gzip.compress(text), headers), limits=limits)
+    assert (reasons(batch), batch.offset.tolist()) == (["decompression_limit"], [1])
 
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
