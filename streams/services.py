@@ -12,7 +12,7 @@ from mode import get_logger
 from prometheus_client import CollectorRegistry, generate_latest
 
 from streams.bounded_unpacking import install as bound_unpacking
-from streams.evaluation_loop import Wake, evaluation_loop
+from streams.evaluation_loop import Deliver, Wake, evaluation_loop
 from streams.evaluation_service import EvaluationService, Owned
 from streams.faust_app import AgentPlan, WorkerSettings
 from streams.header_key import header_key
@@ -32,6 +32,7 @@ from streams.worker import run_services
 from streams.worker_status import WorkerStatus
 from surveillance.errors import InvalidInput
 from surveillance.evaluation.global_clock import LogShape
+from surveillance.incidents.lines import Line
 from surveillance.ingest.owned import LogPartition
 from surveillance.log_identity import KnownLog, known_logs, record_log
 from surveillance.registry import Registry
@@ -102,7 +103,7 @@ def _now_ms() -> int:
 def run_up(settings: Settings, serve_api: ServeApi) -> int:
     """Worker, evaluator and API in one process, until SIGTERM or SIGINT. Returns the exit code."""
     with prepared(settings) as ground:
-        return asyncio.run(_up(ground, serve_api))
+        return asyncio.run(serve_up(ground, serve_api))
 
 
 def run_worker(settings: Settings) -> int:
@@ -127,25 +128,37 @@ def _require_server(settings: Settings, command: str) -> None:
         )
 
 
-async def _up(ground: Ground, serve_api: ServeApi) -> int:
+async def serve_up(
+    ground: Ground,
+    serve_api: ServeApi,
+    *,
+    listening: Callable[[str], None] = lambda url: logger.info("API and page at %s", url),
+    judged: Deliver = lambda decided: None,
+    also: Sequence[Beside] = (),
+) -> int:
+    """Worker, evaluator and API in the running event loop, until a signal. Returns the exit code.
+
+    `judged` is called after each step of the evaluator, from its thread, with what was decided and delivered; `also` are
+    services that run beside and may set the stop event.
+    """
     wake = Wake()
     releases = ground.releases()
     await releases.start()
-    evaluation = _evaluation(ground, wake, lambda: None)
+    evaluation = _evaluation(ground, wake, lambda: None, judged)
     offer = ApiOffer(
         store=ground.store,
         host=ground.settings.api_host,
         port=ground.settings.api_port,
         readiness=lambda: _readiness(ground),
         metrics=lambda: generate_latest(ground.metrics.registry),
-        listening=lambda url: logger.info("API and page at %s", url),
+        listening=listening,
         wall_time=not ground.header_time,
     )
 
     async def api(stop: asyncio.Event) -> None:
         await serve_api(offer, stop)
 
-    beside: list[Beside] = [releases.follow, evaluation, api, *_ticks(ground)]
+    beside: list[Beside] = [releases.follow, evaluation, api, *_ticks(ground), *also]
     sink = _telemetry_sink(ground, releases, wake.set)
     return await _serve(ground, sink, ground.names.telemetry, ground.settings.group, (), beside)
 
@@ -205,11 +218,16 @@ def _telemetry_sink(ground: Ground, releases: Releases, flushed: Callable[[], No
     )
 
 
-def _evaluation(ground: Ground, wake: Wake, owned: Owned) -> Beside:
+def _evaluation(ground: Ground, wake: Wake, owned: Owned, judged: Deliver = lambda decided: None) -> Beside:
     shape = LogShape(ground.log.partitions, None if ground.header_time else ground.log.first_seen_ms)
     service = EvaluationService(ground.store, ground.registry, ground.log.log_id, shape, owned)
     outbox = Outbox(ground.store, ground.log.log_id, ground.sender, ground.names.incidents, ground.names.triggers)
-    return evaluation_loop(service, outbox.deliver, wake)
+
+    def deliver(decided: Sequence[Line]) -> None:
+        outbox.deliver(decided)
+        judged(decided)
+
+    return evaluation_loop(service, deliver, wake)
 
 
 def _ticks(ground: Ground) -> list[Beside]:
