@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -50,7 +49,13 @@ class WorkerSettings:
     heartbeat_interval_s: float = 3.0
     rebalance_timeout_s: float = 60.0
     request_timeout_s: float = 90.0
-    state_folder: Path | None = None
+
+
+class WorkerApp(faust.App):
+    """Has no tables, so it leaves nothing on disk."""
+
+    def _create_directories(self) -> None:
+        """Faust would make folders for tables where the worker was started, which may not be ours to write."""
 
 
 def build_app(
@@ -63,8 +68,7 @@ def build_app(
 ) -> faust.App:
     """The app, not started. No tables, no web server, no leader, no transaction: nothing of the promise rests on them."""
     urls = [URL(f"kafka://{server.strip()}") for server in settings.bootstrap.split(",")]
-    options: dict[str, Any] = {"datadir": str(settings.state_folder)} if settings.state_folder else {}
-    app = faust.App(
+    app = WorkerApp(
         settings.group,
         broker=urls,
         broker_credentials=settings.security.faust(),
@@ -82,7 +86,6 @@ def build_app(
         stream_recovery_delay=0.0,
         web_enabled=False,
         worker_redirect_stdouts=False,
-        **options,
     )
     plan = BulkPlan(
         topic=settings.telemetry_topic or "",

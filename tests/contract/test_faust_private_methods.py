@@ -12,6 +12,7 @@ import inspect
 import tomllib
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,15 @@ def test_the_app_makes_our_consumer_on_our_thread() -> None:
         assert not engine.consumer.in_transaction
 
     with_engine(attempt)
+
+
+def test_a_worker_leaves_no_folder_where_it_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def attempt(engine: Engine) -> None:
+        await engine.app.on_first_start()
+
+    monkeypatch.chdir(tmp_path)
+    with_engine(attempt)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_fetcher_service_runs_our_loop() -> None:
