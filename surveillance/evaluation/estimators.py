@@ -262,7 +262,8 @@ def _rate_ratios(request: Request) -> list[Finding]:
     metric = request.series.monitor.metric
     assert isinstance(metric, RateRatio)
     owns = [own_level(scope) for scope in request.scopes]
-    return rate_ratio_findings(metric, request.counts, owns, request.manifest, level=request.level)
+    known = request.manifest.interval_of(request.series.monitor).method == "exact_poisson"
+    return rate_ratio_findings(metric, request.counts, owns, request.manifest, level=request.level, known=known)
 
 
 _ESTIMATORS: dict[str, Callable[[Request], list[Finding]]] = {

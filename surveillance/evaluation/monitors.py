@@ -27,7 +27,7 @@ def judge_of(subject: Subject, monitor: Monitor) -> MonitorJudge:
     """The judge of a monitor.
 
     Raises:
-        NotImplementedError: the metric type is not built; `unbuilt_types` refuses such a manifest by name.
+        NotImplementedError: the metric type is not built; `unbuilt_parts` refuses such a manifest by name.
     """
     kind = monitor.metric.type
     if kind in WINDOWED_TYPES:

@@ -60,13 +60,18 @@ def rate_findings(metric: RateOf, counts: Int, *, method: Method, level: float) 
 
 
 def rate_ratio_findings(
-    metric: RateRatio, counts: Int, owns: Sequence[tuple[str, str] | None], manifest: Manifest, *, level: float
+    metric: RateRatio, counts: Int, owns: Sequence[tuple[str, str] | None], manifest: Manifest, *, level: float, known: bool
 ) -> list[Finding]:
-    """Field rate over the reference rate of each scope: its own where the manifest has one, else the overall one."""
+    """Field rate over the reference rate of each scope: its own where the manifest has one, else the overall one.
+
+    `known` takes the reference rate as known whatever n it was counted from (one-sample exact Poisson).
+    """
     figures = [_figure(metric, own, manifest) for own in owns]
     k, n = counted(counts, metric.numerator), counted(counts, metric.exposure)
     rates = np.array([figure.value / 100 if figure is not None and figure.value is not None else np.nan for figure in figures])
     exposures = np.array([figure.n if figure is not None and figure.n else np.nan for figure in figures])
+    if known:
+        exposures = np.full(len(figures), np.nan)
     found = rate_ratio(k, n, reference_rate=rates, reference_events=rates * exposures, reference_exposure=exposures, level=level)
     unknown = Finding(Insufficient(Reason.UNKNOWN_REFERENCE))
     return [unknown if np.isnan(rates[at]) else Finding(outcome) for at, outcome in enumerate(found)]

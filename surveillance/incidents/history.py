@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -68,15 +68,16 @@ class History:
 
     def within(self, after_ms: int, to_ms: int) -> Iterator[Evidence]:
         """Entries with after < end <= to, ascending."""
-        return (self._entries[end] for end in self._ends if after_ms < end <= to_ms)
+        inside = self._ends[bisect_right(self._ends, after_ms) : bisect_right(self._ends, to_ms)]
+        return (self._entries[end] for end in inside)
 
     def breached_since(self, end_ms: int) -> int:
         """Start of the first window of the unbroken breach that ends with the entry at `end_ms`."""
         start = self._entries[end_ms].start_ms
-        for end in reversed([end for end in self._ends if end <= end_ms]):
-            verdict = self._entries[end].verdict
-            if verdict is Verdict.MET:
+        for at in range(bisect_right(self._ends, end_ms) - 1, -1, -1):
+            entry = self._entries[self._ends[at]]
+            if entry.verdict is Verdict.MET:
                 break
-            if verdict is Verdict.BREACHED:
-                start = self._entries[end].start_ms
+            if entry.verdict is Verdict.BREACHED:
+                start = entry.start_ms
         return start

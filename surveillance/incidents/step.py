@@ -82,12 +82,13 @@ def _is_cleared(history: History, evidence: Evidence, manifest: Manifest, monito
 def _raised(
     incident: Incident | None, history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor, level: str, now_ms: int
 ) -> Change | None:
+    is_open = incident is not None and incident.resolved_at_ms is None
+    if incident is not None and is_open and LEVELS.index(level) <= LEVELS.index(incident.level):
+        return None
     policy = manifest.surveillance.levels.of(level)
     since_ms = history.breached_since(evidence.end_ms)
     ack_by_ms, decide_by_ms = now_ms + policy.ack_within_ms, now_ms + policy.decide_within_ms
-    if incident is not None and incident.resolved_at_ms is None:
-        if LEVELS.index(level) <= LEVELS.index(incident.level):
-            return None
+    if incident is not None and is_open:
         raised = replace(
             incident,
             level=level,
