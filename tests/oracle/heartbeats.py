@@ -56,7 +56,7 @@ def judge_heartbeats(ledger: Ledger, policy: Policy, monitor: Document, at_ms: i
         elif by == "gateway":
             missed |= {frozenset({("gateway", gateway)}): gap for gateway, gap in gateways.items()}
         else:
-            missed[frozenset()] = min(gateways.values())
+            missed[frozenset()] = max(gap for _, gap in found.values())
     facts = Facts(gateway_gaps=tuple(gateways.values()))
     start_ms = first // policy.base_pane_ms * policy.base_pane_ms
     judged = {}

@@ -151,6 +151,7 @@ class Surveillance:
         self.judge = Judge(self.ledger)
         self.incidents: dict[tuple[int, str, Scope], Incident] = {}
         self.lines: list[IncidentLine] = []
+        self.newest_look: dict[tuple[int, str], int] = {}
 
     def feed(self, line: bytes | str) -> None:
         before = (self.ledger.watermark_ms, self.ledger.partition_ms)
@@ -183,7 +184,12 @@ class Surveillance:
                 self._step(policy, monitor, scope, judged, now_ms, complete=True)
             return
         found: dict[Scope, list[Judgement]] = defaultdict(list)
-        for end_ms in ends(self.ledger, policy, monitor):
+        closed = ends(self.ledger, policy, monitor)
+        if policy.window(monitor).cumulative and closed:  # looks that were taken stand, but for the newest
+            key = (policy.index, str(monitor["id"]))
+            newest, self.newest_look[key] = self.newest_look.get(key, closed[0]), closed[-1]
+            closed = range(max(newest, closed[0]), closed[-1] + 1, closed.step)
+        for end_ms in closed:
             for scope, one in self.judge.at(policy, monitor, end_ms).items():
                 found[scope].append(one)
         for scope, judged in found.items():

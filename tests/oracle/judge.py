@@ -191,13 +191,14 @@ def _arrivals(
 def _mature_coverage(
     ledger: Ledger, policy: Policy, monitor: Document, scope: Scope, rows: list[Event], end_ms: int
 ) -> float | None:
-    """Labelled over inferences of the newest mature window that has inferences."""
+    """Labelled over inferences of the newest window that has inferences and was mature at the end of the judged one."""
     window = policy.window(monitor)
     if not rows:
         return None
     first = min(row.event_ms for row in rows)
     for end in range(end_ms, first, -window.slide):
         question = _question(ledger, policy, monitor, scope, rows, _start(ledger, policy, window, end), end)
+        question = replace(question, watermark_ms=end_ms)
         if question.rows and measures.mature(question):
             return len(question.labelled) / len(question.rows)
     return None
