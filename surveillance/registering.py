@@ -11,7 +11,7 @@ from surveillance.manifest.digest import manifest_digest
 from surveillance.manifest.lint import RULES, RULES_OF_WATCHING, lint
 from surveillance.manifest.lint_view import Rule
 from surveillance.manifest.parse import parse_manifest
-from surveillance.manifest.unbuilt import unbuilt_types
+from surveillance.manifest.unbuilt import unbuilt_parts
 from surveillance.panes.plan import BUILT_TYPES, plan_of
 from surveillance.registry import ALWAYS_MS, IN_FORCE_DELAY_MS, Registration
 
@@ -33,7 +33,7 @@ def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: 
         manifest = parse_manifest(document, source)
     except InvalidManifest:
         raise InvalidManifest(source, problems) from None  # faults of sense beside those of structure
-    problems += unbuilt_types(manifest, BUILT_TYPES)
+    problems += unbuilt_parts(manifest, BUILT_TYPES)
     if problems:
         raise InvalidManifest(source, problems)
     for problem in _errors(document, RULES):

@@ -96,7 +96,7 @@ def _problems(path: Path) -> Sequence[Problem]:
     """What lint finds, and, where nothing is wrong, a warning of each metric type that cannot be run yet."""
     from surveillance.manifest.lint import lint as find_problems
     from surveillance.manifest.parse import parse_manifest, read_document
-    from surveillance.manifest.unbuilt import unbuilt_types
+    from surveillance.manifest.unbuilt import unbuilt_parts
     from surveillance.panes.plan import BUILT_TYPES
 
     try:
@@ -106,5 +106,5 @@ def _problems(path: Path) -> Sequence[Problem]:
     found = find_problems(document)
     if any(each.severity == "error" for each in found):
         return found
-    unbuilt = unbuilt_types(parse_manifest(document, str(path)), BUILT_TYPES)
+    unbuilt = unbuilt_parts(parse_manifest(document, str(path)), BUILT_TYPES)
     return [*found, *(replace(each, severity="warning") for each in unbuilt)]

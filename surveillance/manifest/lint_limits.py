@@ -12,7 +12,7 @@ from surveillance.manifest.durations import DAY_MS, format_duration
 from surveillance.manifest.lint_view import LintView
 from surveillance.manifest.metric_kind import IntervalFamily, MetricKind
 from surveillance.manifest.metrics_inputs import Drift
-from surveillance.manifest.metrics_performance import BernoulliCusum, Calibration
+from surveillance.manifest.metrics_performance import BernoulliCusum, Calibration, SubgroupGap
 from surveillance.manifest.model_monitors import Monitor
 
 STRICTER_WHEN_SMALLER = frozenset({"p", "ci_upper_below", "below", "coverage_mature_below"})
@@ -88,6 +88,8 @@ def intervals_suit_metrics(view: LintView) -> Iterator[Problem]:
     """The interval asked for is one the metric type has."""
     for path, monitor in view.monitors:
         methods = METHODS["exact_poisson" if monitor.metric.type == "observed_expected" else monitor.metric.interval_family]
+        if not isinstance(monitor.metric, SubgroupGap):
+            methods = tuple(method for method in methods if method != "newcombe")  # of a difference
         chosen = monitor.interval.method
         if chosen is not None and chosen not in methods:
             takes = f"one of {', '.join(methods)}" if methods else "no interval"

@@ -1,18 +1,39 @@
-"""Metric types the contract names and this version cannot compute yet: refused by name, never skipped."""
+"""What the contract names and this version cannot compute yet: refused by name, never skipped."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from surveillance.errors import Problem
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_performance import BernoulliCusum, BrierScore, Discrimination, ProportionVsFloor
+from surveillance.manifest.model_monitors import Monitor
 
 
-def unbuilt_types(manifest: Manifest, built: frozenset[str]) -> list[Problem]:
-    """One error for each monitor whose metric type is not among `built`."""
+def unbuilt_parts(manifest: Manifest, built: frozenset[str]) -> list[Problem]:
+    """One error for each monitor whose metric type is not among `built`, and for what a built type cannot do yet."""
     return [
-        Problem(
-            f"surveillance.monitors[{index}].metric.type",
-            f'monitor "{monitor.id}" uses metric type "{monitor.metric.type}", which this version does not compute yet',
-        )
+        problem
         for index, monitor in enumerate(manifest.surveillance.monitors)
-        if monitor.metric.type not in built
+        for problem in _parts(monitor, f"surveillance.monitors[{index}]", built)
     ]
+
+
+def _parts(monitor: Monitor, path: str, built: frozenset[str]) -> Iterator[Problem]:
+    metric = monitor.metric
+    if metric.type not in built:
+        yield _not_yet(f"{path}.metric.type", monitor, f'metric type "{metric.type}"')
+        return
+    corrects = isinstance(metric, Labelled) and metric.verification_correction == "begg_greenes"
+    if corrects and not isinstance(metric, ProportionVsFloor | BernoulliCusum):
+        yield _not_yet(f"{path}.metric.verification_correction", monitor, f'begg_greenes for "{metric.type}"')
+    for level, limit in monitor.limits.by_level.items():
+        if limit.e is not None:
+            yield _not_yet(f"{path}.limits.{level}.e", monitor, f'the e-value of "{metric.type}"')
+        if limit.p is not None and isinstance(metric, Discrimination | BrierScore):
+            yield _not_yet(f"{path}.limits.{level}.p", monitor, f'a p-value of "{metric.type}"')
+
+
+def _not_yet(path: str, monitor: Monitor, what: str) -> Problem:
+    return Problem(path, f'monitor "{monitor.id}" uses {what}, which this version does not compute yet')

@@ -353,6 +353,23 @@ def test_a_monitor_without_its_reference_is_inconclusive_by_name(
     assert (line["verdict"], line["reason"]) == ("inconclusive", "unknown_reference")
 
 
+@pytest.mark.parametrize(
+    ("interval", "method"), [({}, "conditional_binomial"), ({"method": "exact_poisson"}, "one_sample_exact_poisson")]
+)
+def test_a_rate_ratio_has_the_interval_asked_for(
+    interval: Event, method: str, printed: Printed, stream: Path, tmp_path: Path
+) -> None:
+    metric = {"type": "poisson_rate_ratio", "numerator": "alerts", "exposure": "encounters"}
+    document = release()
+    document["surveillance"]["monitors"][0] |= {
+        "metric": metric, "limits": {"investigate": {"rr_ci_lower_above": 2}}, "interval": interval
+    }  # fmt: skip
+    document["baselines"]["operational"] = {"alerts_per_100_encounters": {"value": 10, "n": 1000}}
+    found = printed(stream, manifests=(manifest_file(tmp_path, document),))
+    (line,) = [line for line in lines_of(found, "status") if line["monitor_id"] == "dq.missing"]
+    assert line["estimate"]["method"] == method
+
+
 # the store -------------------------------------------------------------------------------------------------
 def test_a_store_that_holds_another_replay_does_not_change_this_one(
     printed: Printed, stream: Path, manifest: Path, tmp_path: Path
