@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
 import click
 
 from surveillance.cli.lines import text_line
+from surveillance.cli.options import settings_from
+from surveillance.errors import InvalidInput
+from surveillance.settings import Settings, variable_name
+
+KAFKA_SCRIPT = Path(__file__).parents[2] / "deploy" / "kafka.py"
+BOOTSTRAP = variable_name("kafka_bootstrap")
 
 
 @click.command()
@@ -24,10 +38,38 @@ def demo(kafka: bool, port: int, no_browser: bool, once: bool) -> int:
     from streams.demo import run_demo
 
     return run_demo(
-        kafka=kafka,
+        broker=_broker() if kafka else None,
         port=port,
-        open_browser=not (no_browser or once),
+        open_browser=_has_screen() and not (no_browser or once),
         once=once,
         serve_api=serve_api,
         show=lambda line: click.echo(text_line(line)),
     )
+
+
+def _has_screen() -> bool:
+    """Without one, a browser of the terminal would open in the middle of the output."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+@contextmanager
+def _broker() -> Iterator[Settings]:
+    """The broker that the environment names, else one that is started here and stopped in the end."""
+    settings = settings_from({}, None)
+    if os.environ.get(BOOTSTRAP):
+        yield settings
+        return
+    script = importlib.util.spec_from_file_location("kafka_script", KAFKA_SCRIPT) if KAFKA_SCRIPT.exists() else None
+    if script is None or script.loader is None:
+        raise InvalidInput(
+            "an installed pms cannot start a Kafka of its own: deploy/kafka.py, which does, is part of the sources only",
+            f"name a running broker ({BOOTSTRAP}=host:port), or run `sh deploy/demo --kafka` in a clone",
+        )
+    kafka = importlib.util.module_from_spec(script)
+    script.loader.exec_module(kafka)
+    try:
+        with kafka.kafka_broker() as bootstrap:
+            yield replace(settings, kafka_bootstrap=bootstrap)
+    except kafka.KafkaMissing as missing:
+        what, _, mend = str(missing).partition("\n  to mend: ")
+        raise InvalidInput(what, mend or "see the message above") from missing
