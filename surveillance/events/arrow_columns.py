@@ -49,6 +49,7 @@ class ArrowColumns:
     def __init__(self, rows: Sound, seeds: Callable[[], Hashes], structs: Callable[[], StructColumns]) -> None:
         self._leaves, self._seeds, self._structs = rows.leaves, seeds, structs
         self._fields = declared.fields(rows.kind)
+        self._objects = {path.partition(".")[0] for path in rows.leaves if "." in path}
         self._count = len(rows.leaves["schema"])
         self._made: dict[tuple[str, str], Any] = {}
 
@@ -87,10 +88,13 @@ class ArrowColumns:
 
     def _text(self, path: str) -> Coded:
         leaf = self._leaf(path)
-        default = VALUE_WHEN_NOT_SENT.get(path)
+        value = VALUE_WHEN_NOT_SENT.get(path)
+        default = value if isinstance(value, str) else None
         if is_text(text_type(leaf)):
-            return _coded(leaf, default if isinstance(default, str) else None)
-        if _types.is_null(leaf.type) and isinstance(default, str):
+            return _coded(leaf, default)
+        if path not in self._objects and _types.is_null(leaf.type):
+            if default is None:
+                return Coded(np.full(self._count, -1, dtype=np.int32), _NO_TEXT)
             return Coded(np.zeros(self._count, dtype=np.int32), (default,))
         return self._structs().text(path)
 
@@ -108,7 +112,7 @@ class ArrowColumns:
 
     def _ids(self, path: str) -> Ids:
         leaf = self._leaf(path)
-        if _types.is_null(leaf.type):
+        if path not in self._objects and _types.is_null(leaf.type):
             return Ids(np.zeros(self._count, dtype=np.uint64), [""] * self._count)
         if not is_text(text_type(leaf)):
             return self._structs().ids(path)
