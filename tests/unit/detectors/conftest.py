@@ -86,3 +86,9 @@ def calzone() -> Callable[[str], Cohort]:
         return Cohort(np.array([float(row["proba_1"]) for row in rows]), outcome, np.zeros(len(rows)))
 
     return read
+
+
+@pytest.fixture(scope="session")
+def cardiac_surgery() -> list[dict[str, str]]:
+    """Operations in order of date."""
+    return _read(DATA / "cardiacsurgery" / "cardiacsurgery.csv")

@@ -8,8 +8,9 @@ from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from detectors.auroc import auroc
+from detectors.bernoulli_cusum import fold, weights
 from detectors.brier import brier
-from detectors.calibration import calibration_slope
+from detectors.calibration import calibration_intercept_joint, calibration_slope
 from detectors.observed_expected import observed_expected
 from detectors.spiegelhalter import spiegelhalter
 
@@ -63,6 +64,35 @@ def test_calzone(calzone, kind, cox, z, score):
     assert slope(cohort).value == pytest.approx(cox, abs=1e-3)
     assert spiegelhalter(n, sums["numerator"], sums["variance"])[0].value == pytest.approx(z, abs=5e-3)
     assert brier(n, sums["square"], sums["quartic"])[0].value == pytest.approx(score, abs=5e-5)
+
+
+@pytest.mark.parametrize(("kind", "ratio_", "intercept"), [("well", 0.988820, -0.04498), ("mis", 0.989129, -0.04498)])
+def test_calzone_in_the_large(calzone, kind, ratio_, intercept):
+    cohort = calzone(kind)
+    assert ratio(cohort).value == pytest.approx(ratio_, abs=1e-6)
+    joint = calibration_intercept_joint(*cohort.sketch(), cohort.mean_logits())[0]
+    assert joint.value == pytest.approx(intercept, abs=1e-3)
+
+
+def first_signal(operations, h=4.5):
+    """Number of the first operation at which the risk-adjusted chart (odds doubled) signals, None where it never does."""
+    chart = 0.0
+    for number, row in enumerate(operations, start=1):
+        risk = expit(-3.7905 + 0.0798 * float(row["Parsonnet"]))
+        event, nonevent = weights(risk, 2 * risk / (1 + risk))
+        died = row["status"].startswith("1") and float(row["time"]) <= 30
+        chart = float(fold(chart, int(died), 1, event, nonevent))
+        if chart >= h:
+            return number
+    return None
+
+
+def test_two_of_seven_surgeons_signal_and_when(cardiac_surgery):
+    """Steiner et al. 2000, Biostatistics 1:441: 5,595 operations, 30-day death, model of the first two years."""
+    by_surgeon = {surgeon: [row for row in cardiac_surgery if int(row["surgeon"]) == surgeon] for surgeon in range(1, 8)}
+    assert [len(rows) for rows in by_surgeon.values()] == [1447, 493, 843, 202, 699, 1363, 548]
+    signals = {surgeon: first_signal(rows) for surgeon, rows in by_surgeon.items()}
+    assert signals == {1: 451, 2: 432, 3: None, 4: None, 5: None, 6: None, 7: None}
 
 
 def cohorts(support2, calzone):
