@@ -1,9 +1,7 @@
-"""Rows of ../shared/data as telemetry, and what `pms replay` says of them. Times and devices are made up."""
+"""Rows of ../shared/data as telemetry, and what a replay says of them. Times and devices are made up."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from surveillance.cli.main import run
+from tests.scenario.replaying import replayed
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 DAY = "2026-03-02"
@@ -70,14 +68,9 @@ def manifest(features: Iterable[Document], monitors: Iterable[Document]) -> Docu
     }  # fmt: skip
 
 
-def replayed(folder: Path, document: Document, events: Iterable[Document]) -> list[Document]:
-    """The lines of `pms replay --json` up to the end of the day."""
-    folder.joinpath("manifest.json").write_text(json.dumps(document), encoding="utf-8")
-    folder.joinpath("events.ndjson").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        files = ["--manifest", str(folder / "manifest.json"), str(folder / "events.ndjson")]
-        assert run(["replay", "--json", "--until", "2026-03-03T00:00:00Z", *files]) == 0
-    return [json.loads(line) for line in printed.getvalue().splitlines()]
+def judged(document: Document, events: Iterable[Document]) -> list[Document]:
+    """The lines of a replay up to the end of the day."""
+    return replayed([document], (json.dumps(event).encode() for event in events), "2026-03-03T00:00:00Z")
 
 
 def status(lines: Iterable[Document], monitor: str, **scope: str) -> Document:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenario.real_streams import Document, data_file, inference, manifest, outcome, replayed, status
+from tests.scenario.real_streams import Document, data_file, inference, judged, manifest, outcome, status
 
 FILES = {kind: data_file("calzone", f"simulated_{kind}data.csv") for kind in ("well", "mis")}
 MONITORS: list[Document] = [
@@ -19,13 +19,13 @@ MONITORS: list[Document] = [
 
 
 @pytest.fixture(scope="module")
-def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
+def lines() -> list[Document]:
     inferences, outcomes = [], []
     for kind, path in FILES.items():
         for number, row in enumerate(_rows(path)):
             inferences.append(inference(f"{kind}-{number}", kind, float(row["proba_1"]), {}))
             outcomes.append(outcome(f"{kind}-{number}", kind, int(float(row["label"]))))
-    return replayed(tmp_path_factory.mktemp("calzone"), manifest([], MONITORS), [*inferences, *outcomes])
+    return judged(manifest([], MONITORS), [*inferences, *outcomes])
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.scenario.real_streams import Document, data_file, inference, manifest, replayed, status
+from tests.scenario.real_streams import Document, data_file, inference, judged, manifest, status
 
 SITES = {site: data_file("heart", f"processed.{site}.data") for site in ("cleveland", "hungarian", "switzerland", "va")}
 NAMES = ["age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak", "slope", "ca", "thal"]
@@ -16,7 +16,8 @@ MISSING: Document = {
 }  # fmt: skip
 
 
-def patients() -> dict[str, list[Document]]:
+@pytest.fixture(scope="module")
+def cohort() -> dict[str, list[Document]]:
     """Features of each patient by site; what is no value is null, and 0 stays what the site wrote."""
     found: dict[str, list[Document]] = {}
     for site, path in SITES.items():
@@ -34,15 +35,10 @@ def inferences(cohort: dict[str, list[Document]]) -> Iterator[Document]:
 
 
 @pytest.fixture(scope="module")
-def cohort() -> dict[str, list[Document]]:
-    return patients()
-
-
-@pytest.fixture(scope="module")
-def lines(tmp_path_factory: pytest.TempPathFactory, cohort: dict[str, list[Document]]) -> list[Document]:
+def lines(cohort: dict[str, list[Document]]) -> list[Document]:
     """With 0 declared as a sentinel of the cholesterol, and of nothing else."""
     features = [{"name": name, "sentinels": [0]} if name == "chol" else {"name": name} for name in NAMES]
-    return replayed(tmp_path_factory.mktemp("heart"), manifest(features, [MISSING]), inferences(cohort))
+    return judged(manifest(features, [MISSING]), inferences(cohort))
 
 
 def test_the_cholesterol_of_switzerland_is_missing_in_every_patient_and_opens_an_incident(lines: list[Document]) -> None:
@@ -61,7 +57,6 @@ def test_shares_of_missing_values_are_those_of_the_files(lines: list[Document], 
             assert (estimate["value"], estimate["n"]) == (missing / len(rows), len(rows)), (site, name)
 
 
-def test_without_the_sentinel_nobody_would_have_seen_it(tmp_path_factory: pytest.TempPathFactory) -> None:
-    document = manifest([{"name": "chol"}], [MISSING])
-    found = replayed(tmp_path_factory.mktemp("heart"), document, inferences(patients()))
+def test_without_the_sentinel_nobody_would_have_seen_it(cohort: dict[str, list[Document]]) -> None:
+    found = judged(manifest([{"name": "chol"}], [MISSING]), inferences(cohort))
     assert status(found, "missing", site="switzerland", feature="chol")["estimate"]["value"] == 0.0
