@@ -32,7 +32,8 @@ ARRIVALS = st.lists(
 def test_whatever_lists_repeats_gaps_and_epochs_come_the_admitted_ones_are_a_gapless_prefix(
     log: list[int], arrivals: list[tuple[str, int, int]]
 ) -> None:
-    feed, begin, admitted, sought = PartitionFeed(), 0, [], False
+    feed, begin, sought = PartitionFeed(), 0, False
+    admitted: list[int] = []
     feed.begin({0: begin})
     for what, place, length in arrivals:
         if what == "rebalance":
