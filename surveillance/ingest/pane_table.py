@@ -28,10 +28,10 @@ _ALL = -(2**63)
 
 
 class _Row:
-    __slots__ = ("counts", "dirty", "version")
+    __slots__ = ("counts", "version")
 
-    def __init__(self, version: int, counts: Int, *, dirty: bool) -> None:
-        self.version, self.counts, self.dirty = version, counts, dirty
+    def __init__(self, version: int, counts: Int) -> None:
+        self.version, self.counts = version, counts
 
 
 class PaneTable:
@@ -54,6 +54,7 @@ class PaneTable:
         self._load, self._limit = load, limit
         self.stored_version = stored_version
         self._rows: dict[PaneKey, _Row] = {}
+        self._unstored: set[PaneKey] = set()
         for row in rows:
             self._take(row)
         # A row that is not in memory and whose pane starts here or later has never been stored.
@@ -71,7 +72,7 @@ class PaneTable:
                 self._take(row)
 
     def _take(self, row: PaneRow) -> None:
-        self._rows[row.key] = _Row(row.version, np.array(row.counts, np.int64), dirty=False)
+        self._rows[row.key] = _Row(row.version, np.array(row.counts, np.int64))
         self.stored_version = max(self.stored_version, row.version)
 
     def apply(self, deltas: Sequence[Delta]) -> None:
@@ -79,19 +80,19 @@ class PaneTable:
         for key, offset, counts in deltas:
             row = self._rows.get(key)
             if row is None:
-                self._rows[key] = _Row(offset, counts.copy(), dirty=True)
+                self._rows[key] = _Row(offset, counts.copy())
             elif offset > row.version:
                 row.counts += counts
                 row.version = offset
-                row.dirty = True
             else:
                 continue
+            self._unstored.add(key)
             if self._touched is not None:
                 self._touched.add(key)
 
     def changed(self) -> list[PaneRow]:
         """Copies of the rows changed since `mark_stored`, sorted by key."""
-        return [PaneRow(key, row.version, row.counts.copy()) for key, row in sorted(self._rows.items()) if row.dirty]
+        return [PaneRow(key, self._rows[key].version, self._rows[key].counts.copy()) for key in sorted(self._unstored)]
 
     def take_touched(self) -> list[PaneRow]:
         """Copies of the rows changed since the last call (all of them at the first): for an evaluator in the same thread."""
@@ -105,14 +106,14 @@ class PaneTable:
         for stored in rows:
             row = self._rows.get(stored.key)
             if row is not None and row.version == stored.version:
-                row.dirty = False
+                self._unstored.discard(stored.key)
         if len(self._rows) > self._limit:
             self._evict()
 
     def _evict(self) -> None:
         """The oldest panes leave that are stored and that no evaluator waits for."""
         waited_for = self._touched or ()
-        clean = sorted((key.pane_ms, key) for key, row in self._rows.items() if not row.dirty and key not in waited_for)
+        clean = sorted((key.pane_ms, key) for key in self._rows if key not in self._unstored and key not in waited_for)
         for pane_ms, key in clean[: len(self._rows) - self._limit // 2]:
             del self._rows[key]
             self._complete_from_ms = max(self._complete_from_ms, pane_ms + 1)
