@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -57,8 +57,3 @@ class PartitionFeed:
     def advance(self, partition: int, records: Sequence[Record]) -> None:
         """These admitted records are folded."""
         self.next_offset[partition] = records[-1].offset + 1
-        self._gap_seen.pop(partition, None)
-
-    def moving(self) -> Iterable[int]:
-        """Partitions that get lists."""
-        return self.next_offset.keys()
