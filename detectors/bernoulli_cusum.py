@@ -16,6 +16,7 @@ from scipy.sparse import linalg
 from detectors.arrays import Float, as_float
 
 _STATES = 4000
+_MOST_STATES = 200_000
 _SMALLEST_P = 1e-12
 
 
@@ -88,7 +89,8 @@ def run_length(p0: float, p1: float, p: float, h: float) -> float:
     earlier. `math.inf` where the chart can never signal or would need more than 1e15 labels.
 
     Raises:
-        ValueError: a probability is not strictly between 0 and 1, p0 equals p1, or h is not positive and finite.
+        ValueError: a probability is not strictly between 0 and 1, p0 equals p1, h is not positive and finite, or so many
+            downward steps make up h that the chain would not fit into memory.
 
     >>> round(run_length(0.1, 0.2, 0.1, 2.0), 1)
     184.9
@@ -101,6 +103,8 @@ def run_length(p0: float, p1: float, p: float, h: float) -> float:
         return math.inf
     steps_down = max(1, math.ceil(_STATES * down / h))
     width = down / steps_down
+    if h / width > _MOST_STATES:
+        raise ValueError(f"the chart for p0={p0}, p1={p1} takes more than {_MOST_STATES} steps to fall from h={h}")
     return _mean_passage(max(1, math.ceil(h / width - 1e-9)), steps_down, up / width, rising)
 
 

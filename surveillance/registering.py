@@ -8,7 +8,7 @@ from typing import Any
 
 from surveillance.errors import InvalidManifest, Problem
 from surveillance.manifest.digest import manifest_digest
-from surveillance.manifest.lint import RULES, RULES_OF_WATCHING, lint
+from surveillance.manifest.lint import RULES_OF_RELEASE, RULES_OF_WATCHING, lint
 from surveillance.manifest.lint_view import Rule
 from surveillance.manifest.parse import parse_manifest
 from surveillance.manifest.unbuilt import unbuilt_parts
@@ -36,7 +36,7 @@ def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: 
     problems += unbuilt_parts(manifest, BUILT_TYPES)
     if problems:
         raise InvalidManifest(source, problems)
-    for problem in _errors(document, RULES):
+    for problem in _errors(document, RULES_OF_RELEASE):
         log.warning("%s: watched by in spite of an error of the manifest: %s", source, problem)
     effective_ms = manifest.surveillance.effective_from_ms
     if registered_ms is None:

@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from surveillance.errors import Problem
-from surveillance.manifest import lint_baselines, lint_coverage, lint_ids, lint_limits, lint_monitors, lint_references
+from surveillance.manifest import (
+    lint_baselines,
+    lint_coverage,
+    lint_ids,
+    lint_limits,
+    lint_monitors,
+    lint_references,
+    lint_run_lengths,
+)
 from surveillance.manifest.lint_view import Rule, view_of
 from surveillance.manifest.parse import read_structure
 
-RULES: tuple[Rule, ...] = (
+RULES_OF_RELEASE: tuple[Rule, ...] = (
     *lint_ids.RULES,
     *lint_references.RULES,
     *lint_baselines.RULES,
@@ -18,7 +26,10 @@ RULES: tuple[Rule, ...] = (
     *lint_limits.RULES,
     *lint_coverage.RULES,
 )
-"""Every rule, in the order of the answer."""
+"""Rules that keep a manifest from release, or warn its authors."""
+
+RULES: tuple[Rule, ...] = (*RULES_OF_RELEASE, *lint_run_lengths.RULES)
+"""Every rule, in the order of the answer; run lengths are solved for, which takes about a second."""
 
 RULES_OF_WATCHING: tuple[Rule, ...] = (
     lint_ids.ids_stand_once,

@@ -99,6 +99,12 @@ def test_a_chart_that_cannot_rise_never_signals():
     assert false_alarm_probability(math.inf, 1e6) == 0.0
 
 
+@pytest.mark.parametrize("endless", [(0.1, 0.2, 0.1, 1e12), (0.1, 0.1 + 1e-12, 0.1, 1.0)])
+def test_a_chain_that_would_fill_the_memory_is_refused(endless):
+    with pytest.raises(ValueError, match="takes more than"):
+        run_length(*endless)
+
+
 @pytest.mark.parametrize("bad", [(0.0, 0.1, 0.1, 1.0), (0.1, 0.1, 0.1, 1.0), (0.1, 0.2, 1.5, 1.0), (0.1, 0.2, 0.1, 0.0)])
 def test_a_chart_that_is_none_is_an_error_of_the_caller(bad):
     with pytest.raises(ValueError, match="no chart"):

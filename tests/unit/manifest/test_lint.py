@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detectors.bernoulli_cusum import run_length
 from surveillance.manifest.lint import RULES, lint
 from surveillance.manifest.lint_view import view_of
 from surveillance.manifest.parse import read_structure
@@ -35,6 +36,15 @@ def monitor(metric: dict[str, Any], level: dict[str, Any], **more: Any) -> dict[
 
 def extra(metric: dict[str, Any], level: dict[str, Any], **more: Any) -> tuple[Any, ...]:
     return (f"{MONITOR}[3]", monitor(metric, level, **more))
+
+
+def designed(hours: float | None = 1.0, arl0_days: float = 1.0, **metric: Any) -> tuple[Any, ...]:
+    """A CUSUM of misses with h 3, its stated run length, and `hours` inferences in every hour, half of them positive."""
+    chart = extra(CUSUM | metric, {"h": 3}, window="per_label", design={"arl0_days": {"investigate": arl0_days}})
+    if hours is None:
+        return chart
+    volume = {"expected_volume": {"hour_of_week": {"all": [hours] * 168}, "dispersion": 1}}
+    return (*chart, "baselines.operational", volume, "baselines.prevalence", 0.5)
 
 
 # (edits, path, part of the message)
@@ -265,6 +275,8 @@ WARNINGS: list[tuple[tuple[Any, ...], str, str]] = [
     ((f"{PROPORTION}.metric.require_mature", True), f"{PROPORTION}.metric.require_mature", "no window ever matures"),
     (("surveillance.telemetry", {"schemas": ["inference/1"]}), f"{PROPORTION}.metric", "needs outcome events"),
     (extra(CUSUM, {"h": 5}), f"{MONITOR}[3].window", "expected per_label"),
+    (designed(arl0_days=1e6), f"{MONITOR}[3].design.arl0_days.investigate", "h 3 gives a false alarm every"),
+    (designed(hours=None), f"{MONITOR}[3].design.arl0_days.investigate", "cannot be checked without"),
     ((f"{DRIFT}.limits", {}), f"{DRIFT}.limits", "never opens an incident"),
     ((f"{DRIFT}.limits.pause.p", 0.01), f"{DRIFT}.limits.pause.p", "looser than at investigate"),
     ((f"{DRIFT}.limits.pause.effect_min", 0.05), f"{DRIFT}.limits.pause.effect_min", "looser than at investigate"),
@@ -391,3 +403,18 @@ def test_shares_may_be_written_rounded(edited):
 
 def test_ppv_needs_no_unflagged_labels(edited):
     assert lint(edited("baselines.label_latency.verification", {}, f"{PROPORTION}.metric.event", "ppv")) == []
+
+
+def test_a_stated_run_length_is_compared_with_that_of_the_labels_expected(edited):
+    """12 positives a day; the small manifest labels half of the unflagged, so 12 (.1 / 2 + .9) = 11.4 labels."""
+    labels = run_length(0.1, 0.2, 0.05 / 0.95, 3)
+    assert lint(edited(*designed(arl0_days=labels / 11.4))) == []
+    (problem,) = lint(edited(*designed(arl0_days=1.1 * labels / 11.4)))
+    assert problem.path == f"{MONITOR}[3].design.arl0_days.investigate"
+
+
+def test_a_corrected_chart_has_the_run_length_of_its_corrected_parameters(edited):
+    corrected = {"verification_correction": "begg_greenes"}
+    labels = run_length(0.05 / 0.95, 0.1 / 0.9, 0.05 / 0.95, 3)
+    assert lint(edited(*designed(arl0_days=labels / 11.4, **corrected))) == []
+    assert len(lint(edited(*designed(arl0_days=1.1 * labels / 11.4, **corrected)))) == 1
