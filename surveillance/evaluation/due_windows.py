@@ -28,6 +28,7 @@ class DueWindows:
         self.size_ms, self.slide_ms, self.or_age_ms = size_ms, slide_ms, or_age_ms
         self.reads_all_before = reads_all_before or size_ms is None
         self.newest_end: int | None = None
+        self._first_ms: int | None = None
         self._immature: set[int] = set()
         self._partial: set[int] = set()
         self._reach: dict[int, Mapping[tuple[int, int], int]] = {}
@@ -40,7 +41,7 @@ class DueWindows:
         """
         begin = floor_to(first_ms, self.slide_ms) + self.slide_ms
         newest = self.newest_end if self.newest_end is not None else begin - self.slide_ms
-        again = self._revised(changed, newest) | self._matured(moment) | self._completed(moment)
+        again = self._revised(changed, newest) | self._matured(moment) | self._completed(moment) | self._begun(first_ms, newest)
         fresh = range(newest + self.slide_ms, end_ms + 1, self.slide_ms)
         self.newest_end = max(end_ms, newest)
         return sorted(end for end in again if begin <= end <= newest), fresh
@@ -55,6 +56,15 @@ class DueWindows:
                 waiting.add(end_ms)
             else:
                 waiting.discard(end_ms)
+
+    def _begun(self, first_ms: int, newest: int) -> set[int]:
+        """Ends that came into being, and cumulative windows that grew, because an earlier first event was found."""
+        known, self._first_ms = self._first_ms, first_ms
+        if known is None or first_ms >= known:
+            return set()
+        if self.size_ms is None:
+            return {newest}
+        return set(range(floor_to(first_ms, self.slide_ms) + self.slide_ms, floor_to(known, self.slide_ms) + 1, self.slide_ms))
 
     def _revised(self, changed: Iterable[ChangedRow], newest: int) -> set[int]:
         earlier = [row for row in changed if row.pane_ms < newest]

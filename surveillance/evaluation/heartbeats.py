@@ -33,6 +33,7 @@ class HeartbeatMonitor:
         self._log = self._log_of(subject.registration)
         self._others: dict[str, tuple[Registration, BeatLog]] = {}
         self._judged_tick: int | None = None
+        self._first: int | None = None
         self._breached_tick: dict[Scope, int] = {}
         rules = [subject.plan.manifest.persistence_of(monitor, level) for level in LEVELS]
         self._steady = max(max(rule.of, rule.clear_after) for rule in rules)
@@ -40,8 +41,9 @@ class HeartbeatMonitor:
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of each multiple of the interval passed since the last call, where it can matter to anybody."""
-        late = self._update()
         first, last = self.subject.first_event_pane(), self._last_tick(moment)
+        late = self._update() or first != self._first
+        self._first = first
         beats = [one.beats[0] for one in self._log.devices.values() if one.beats]
         if first is None or not beats:
             return
@@ -124,7 +126,8 @@ class HeartbeatMonitor:
 
     def _revision(self) -> dict[int, int]:
         """Every manifest's beats: a device that is heard under another one has no series here."""
-        return merged(log.table.largest_version for log in (self._log, *(log for _, log in self._others.values())))
+        logs = (self._log, *(log for _, log in self._others.values()))
+        return merged([*(log.table.largest_version for log in logs), self.subject.first_event_revision()])
 
     def _ended(self, name: str, ticks: Int) -> Bool:
         """Ticks at which the device's newest event counts under another manifest."""

@@ -50,6 +50,10 @@ class Subject:
         """Start of the base pane of the manifest's first counted event."""
         return self.mirror.table(self.table_key(statistics.SPAN, ())).earliest
 
+    def first_event_revision(self) -> Mapping[int, int]:
+        """Revision of what the first event is known from: part of every result whose window starts there."""
+        return self.mirror.table(self.table_key(statistics.SPAN, ())).largest_version
+
     @property
     def superseded_ms(self) -> int | None:
         return self.registry.superseded_ms(self.registration)

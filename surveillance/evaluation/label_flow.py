@@ -71,6 +71,7 @@ class CusumMonitor:
         self._changed = [table.subscribe() for table in self._tables]
         self._scopes: list[dict[str, _Scope]] = [{} if one.axes else {"": _Scope()} for one in self.series]
         self._judged_end: int | None = None
+        self._first: int | None = None
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of each base pane in which labels folded, or were corrected, since the last call."""
@@ -87,7 +88,7 @@ class CusumMonitor:
                     found.setdefault(ended, []).append(judged)
         for ended, several in sorted(found.items()):
             yield from evidence_of(self.subject, self.monitor, ended, several, moment)
-        self._judged_end = end
+        self._judged_end, self._first = end, first
 
     def _last_end(self, moment: Moment) -> int:
         """The watermark, or for a superseded revision the pane in which the last day of its inferences matures by age."""
@@ -106,11 +107,13 @@ class CusumMonitor:
         for pane in [pane for pane in scope.partial if pane + self.pane_ms <= moment.complete_ms]:
             scope.partial.discard(pane)
             changed.setdefault(pane, scope.chart.state(pane))
+        folded = scope.chart.last_pane
+        if folded is not None and first != self._first:
+            changed.setdefault(folded, scope.chart.state(folded))
         for pane, state in sorted(changed.items()):
             if moment.complete_ms < pane + self.pane_ms:
                 scope.partial.add(pane)
             yield pane + self.pane_ms, Judged(series, levels, first, _finding(state), (), revision, withdrawn=state is None)
-        folded = scope.chart.last_pane
         if folded is not None:
             # A corrected label folds where the first one arrived, which may lie before the ends that waited for it.
             for ended in [ended for ended in scope.waiting_ends if ended > folded + self.pane_ms]:
@@ -126,7 +129,8 @@ class CusumMonitor:
 
     def _revision(self) -> dict[int, int]:
         """A chart rests on every pane before, and on the maturity of days over all scopes."""
-        return merged(table.largest_version for table in (self._day_table, *self._tables))
+        read = [table.largest_version for table in (self._day_table, *self._tables)]
+        return merged([*read, self.subject.first_event_revision()])
 
     # where labels fold ------------------------------------------------------------------------------------
     def _take(self, at: int, moved: set[int]) -> None:

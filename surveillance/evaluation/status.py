@@ -27,6 +27,11 @@ def status_lines(store: Store) -> Iterator[Mapping[str, Any]]:
     log = current_log(store)
     if log is None:
         raise InvalidInput("no service has written to this store yet", "start `pms up`, or name the store that it uses")
-    for row in store.read_status(log.log_id):
+    yield from lines_of_log(store, log.log_id)
+
+
+def lines_of_log(store: Store, log_id: str) -> Iterator[Mapping[str, Any]]:
+    """The lines of one log, none where nothing was judged yet. Raises StoreUnavailable."""
+    for row in store.read_status(log_id):
         if row.key[:1] != JUDGED:
             yield json.loads(row.body)

@@ -127,7 +127,8 @@ class WindowedMonitor:
 
     def revision(self, reach: int, end: int) -> dict[int, int]:
         """Revision of everything that a result at this window end rests on: multiplicity joins all scopes of a monitor."""
-        return merged(sums.revision(reach, end) for sums in self._sums)
+        read = [sums.revision(reach, end) for sums in self._sums]
+        return merged(read if self.size_ms is not None else [*read, self.subject.first_event_revision()])
 
     def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
         """Every scope of a series that has been seen before the window's end."""

@@ -75,8 +75,8 @@ def _is_sustained(history: History, end_ms: int, span_ms: int, level: str) -> bo
 def _is_cleared(history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor, level: str) -> bool:
     rule = manifest.persistence_of(monitor, level)
     last = list(islice(history.newest_first(lambda entry: entry.verdict is not Verdict.INCONCLUSIVE), rule.clear_after))
-    newest = bool(last) and last[0].end_ms == evidence.end_ms
-    return newest and len(last) == rule.clear_after and all(entry.verdict is Verdict.MET for entry in last)
+    among = any(entry.end_ms == evidence.end_ms for entry in last)
+    return among and len(last) == rule.clear_after and all(entry.verdict is Verdict.MET for entry in last)
 
 
 def _raised(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from dataclasses import dataclass, field
@@ -255,11 +256,19 @@ class _Fleet:
 
 
 def generate(
-    seed: int, inferences: int = 400, hours: int = 48, trouble: Hostility | None = None, below_min: str = "accumulate"
+    seed: int,
+    inferences: int = 400,
+    hours: int = 48,
+    trouble: Hostility | None = None,
+    below_min: str = "accumulate",
+    watched: list[Document] | None = None,
 ) -> Scenario:
-    """A fleet of six devices over `hours`: revision 2 of the first release comes into force at the second midnight."""
+    """A fleet of six devices over `hours`: revision 2 of the first release comes into force at the second midnight.
+
+    `watched` = the monitors, by default one of every type.
+    """
     rng = random.Random(seed)
-    manifests = _manifests(below_min)
+    manifests = _manifests(below_min, monitors() if watched is None else watched)
     fleet = _Fleet(rng, Hostility() if trouble is None else trouble, _devices(Policy(0, manifests[0]).digest))
     span_ms = hours * HOUR_MS
     for _ in range(inferences):
@@ -273,13 +282,17 @@ def generate(
     return Scenario(manifests, [line for _, _, line in sorted(fleet.arrivals)], until)
 
 
-def _manifests(below_min: str) -> list[Document]:
-    first, second = manifest("rm-a", 1, "rel-a", below_min=below_min), manifest("rm-a", 2, "rel-a", below_min=below_min)
+def _manifests(below_min: str, watched: list[Document]) -> list[Document]:
+    first, second, other = (
+        manifest(manifest_id, revision, release_id, below_min=below_min, watched=copy.deepcopy(watched))
+        for manifest_id, revision, release_id in (("rm-a", 1, "rel-a"), ("rm-a", 2, "rel-a"), ("rm-b", 1, "rel-b"))
+    )
     second["surveillance"]["effective_from"] = format_time(START_MS + DAY_MS)
     for monitor in second["surveillance"]["monitors"]:
         if monitor["id"] == "sens":
             monitor["limits"]["investigate"] = {"ci_upper_below": 0.75}
-    return [first, second, manifest("rm-b", 1, "rel-b", below_min=below_min)]
+    second["surveillance"]["levels"]["investigate"]["ack_within"] = "PT2H"  # another document, whatever is watched
+    return [first, second, other]
 
 
 def _devices(digest: str) -> list[_Device]:
