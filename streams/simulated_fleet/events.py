@@ -14,7 +14,7 @@ from surveillance.times import DAY_MS, HOUR_MS, SECOND_MS, to_text
 
 Document = dict[str, Any]
 
-HEARTBEAT_MS = 1_800 * SECOND_MS
+HEARTBEAT_MS = HOUR_MS
 PRODUCT = "chest-triage"
 _DELAY_P50_H, _DELAY_SIGMA = 10.0, 0.85
 """Hours until the outcome, log-normal: 95 % within 40.5 h, 99 % within 72.2 h."""
@@ -76,13 +76,13 @@ def events_of(cases: Cases, installed: Installed, rng: np.random.Generator) -> I
 
 
 def heartbeats_of(day: int, installed: Installed, rng: np.random.Generator) -> Iterator[Sent]:
-    """Two an hour of every device, each device at moments of its own."""
+    """One an hour of every device, each device at a moment of its own."""
     start_ms = START_MS + (day - 1) * DAY_MS
     beats = DAY_MS // HEARTBEAT_MS
     jitter = rng.integers(0, 5 * SECOND_MS, (len(ROSTER), beats))
     for number, device in enumerate(ROSTER):
         for beat in range(beats):
-            at_ms = start_ms + beat * HEARTBEAT_MS + (number * 37 % 1_500) * SECOND_MS + int(jitter[number, beat])
+            at_ms = start_ms + beat * HEARTBEAT_MS + number * 80 * SECOND_MS + int(jitter[number, beat])
             yield _heartbeat(device, day, beat, at_ms, installed)
 
 
@@ -168,7 +168,7 @@ def _heartbeat(device: Device, day: int, beat: int, at_ms: int, installed: Insta
     )
     model = {"component": "model", "release_id": installed.release_id, "digest": installed.model_digest, "state": "active"}
     event |= {
-        "uptime_s": (day - 1) * 86_400 + beat * 1_800,
+        "uptime_s": (day - 1) * 86_400 + beat * 3_600,
         "inferences_since_last": 0,
         "errors_since_last": 0,
         "buffer_depth": 0,

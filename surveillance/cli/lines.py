@@ -39,7 +39,7 @@ def text_line(line: Line) -> str:
 
 def _incident(line: Line) -> str:
     where = _scope(line["scope"])
-    head = f"{line['window']['end']}  {line['state'].upper()} {line['level']} {line['monitor_id']} at {where}: {_estimate(line)}"
+    head = f"{line['changed_at']}  {line['state'].upper()} {line['level']} {line['monitor_id']} at {where}: {_estimate(line)}"
     return f"{head}\n  {line['summary']}" if line.get("summary") else head
 
 

@@ -17,6 +17,7 @@ INCIDENT: dict[str, Any] = {
     "level": "investigate",
     "state": "open",
     "scope": {"site": "site-04", "age": "75+"},
+    "changed_at": "2026-05-09T06:00:00Z",
     "window": {"start": "2026-05-01T00:00:00Z", "end": "2026-05-08T00:00:00Z"},
     "estimate": {"value": 0.71234, "lower": 0.65, "upper": 0.77, "n": 812, "method": "delong"},
     "summary": "AUROC below 0.8",
@@ -51,7 +52,7 @@ def test_a_number_that_is_not_finite_is_never_printed() -> None:
 def test_an_incident_says_when_what_where_and_how_sure() -> None:
     text = text_line(INCIDENT)
     for part in (
-        "2026-05-08T00:00:00Z",
+        "2026-05-09T06:00:00Z",
         "OPEN",
         "investigate",
         "perf.auroc",
