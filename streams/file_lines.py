@@ -12,6 +12,7 @@ from pathlib import Path
 import zstandard
 
 from surveillance.errors import InvalidInput
+from surveillance.events.column_files import COLUMN_SUFFIXES
 
 STDIN = "-"
 _CHUNK_BYTES = 256 * 1024
@@ -51,7 +52,7 @@ def _lines(path: str) -> Iterator[bytes]:
             yield from unpacked
     elif path.endswith(".zst"):
         yield from _zst_lines(Path(path))
-    elif path.endswith((".parquet", ".arrow", ".feather")):
+    elif path.endswith(COLUMN_SUFFIXES):
         raise InvalidInput(f"{path}: columns cannot be published as lines", "convert it to NDJSON")
     else:
         with open(path, "rb") as plain:

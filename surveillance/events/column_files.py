@@ -11,7 +11,7 @@ import pyarrow.parquet
 from surveillance.errors import InvalidInput
 from surveillance.events.column_rows import row_texts
 
-COLUMN_SUFFIXES = (".parquet", ".arrow", ".feather")
+COLUMN_SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".ipc")
 _ROWS = 10_000
 
 

@@ -104,7 +104,9 @@ FORMATS: dict[str, Callable[[Path], object]] = {
     "times.parquet": lambda path: pyarrow.parquet.write_table(table(typed_times=True), path),
     "events.feather": lambda path: pyarrow.feather.write_feather(table(), str(path), compression="zstd"),
     "file.arrow": lambda path: write_arrow_file(path, table()),
+    "file.ipc": lambda path: write_arrow_file(path, table()),
     "stream.arrow": lambda path: write_arrow_stream(path, table()),
+    "stream.arrows": lambda path: write_arrow_stream(path, table()),
 }
 
 
