@@ -11,12 +11,12 @@ import pyarrow as pa
 from surveillance.arrays import Int
 from surveillance.events.arrow_leaves import sound
 from surveillance.events.arrow_rows import ArrowRows
-from surveillance.events.arrow_stream import read_stream
+from surveillance.events.arrow_stream import read_stream, standing_twice
 from surveillance.events.column_rows import row_texts
 from surveillance.events.forbidden import Forbidden
 from surveillance.events.formats import Element
 from surveillance.events.limits import DecodeLimits
-from surveillance.events.reasons import NOT_JSON, SENT_FORBIDDEN, Fault
+from surveillance.events.reasons import NOT_JSON, SENT_FORBIDDEN, Fault, field_invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,14 @@ class ArrowIntake:
                 doubtful[number] = _named(read, forbidden)
             else:
                 batches[number] = read
-        for numbers in _alike(batches):
-            rows += _sound_rows(numbers, batches, forbidden)
+        for schema, numbers in _alike(batches).items():
+            twice = standing_twice(schema)
+            if twice is None:
+                rows += _sound_rows(numbers, batches, forbidden)
+            else:
+                doubtful |= dict.fromkeys(numbers, _named(field_invalid(twice, "the column stands twice"), forbidden))
         fast = frozenset(number for part in rows for number in np.unique(part.places[:, 0]).tolist())
-        doubtful |= {number: _elements(batch) for number, batch in batches.items() if number not in fast}
+        doubtful |= {number: _elements(batch) for number, batch in batches.items() if number not in fast | doubtful.keys()}
         return cls(rows, fast, doubtful)
 
 
@@ -56,13 +60,13 @@ def _named(fault: Fault, forbidden: Forbidden) -> Fault:
     return SENT_FORBIDDEN if forbidden.column(fault.reason.partition(":")[2]) else fault
 
 
-def _alike(batches: Mapping[int, pa.RecordBatch]) -> Iterator[list[int]]:
-    """Numbers of batches that have the same columns."""
+def _alike(batches: Mapping[int, pa.RecordBatch]) -> Mapping[pa.Schema, list[int]]:
+    """Numbers of batches that have the same columns, by these."""
     alike: dict[pa.Schema, list[int]] = {}
     for number, batch in batches.items():
         if batch.num_rows:
             alike.setdefault(batch.schema, []).append(number)
-    yield from alike.values()
+    return alike
 
 
 def _sound_rows(numbers: Sequence[int], batches: Mapping[int, pa.RecordBatch], forbidden: Forbidden) -> Iterator[ArrowRows]:

@@ -23,6 +23,7 @@ _UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, struct.error)
 _MOST_BATCHES: Final = 1_000
 _VALUE_BYTES: Final = 8
 """What one value counts for beside the bytes of its text."""
+_SMALL_TEXT: Final = 256 * 1024
 _types = pa.types
 _TEXTS: Final = (_types.is_string, _types.is_large_string, _types.is_binary, _types.is_large_binary)
 _LISTS: Final = (_types.is_list, _types.is_large_list, _types.is_fixed_size_list)
@@ -60,9 +61,6 @@ def _read(value: bytes, most_rows: int) -> pa.RecordBatch | Fault:
 
 
 def _bounded(batch: pa.RecordBatch, limits: DecodeLimits) -> pa.RecordBatch | Fault:
-    twice = _standing_twice(batch.schema)
-    if twice is not None:
-        return field_invalid(twice, "the column stands twice")
     size = 0
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         weight = _weight(column)
@@ -74,7 +72,7 @@ def _bounded(batch: pa.RecordBatch, limits: DecodeLimits) -> pa.RecordBatch | Fa
     return batch
 
 
-def _standing_twice(schema: pa.Schema) -> str | None:
+def standing_twice(schema: pa.Schema) -> str | None:
     """A path that two columns give: by its name, as part of a struct, or a part beside a whole that is no struct."""
     paths = [path for field in schema for path in _paths(field)]
     heads = {path for path in paths if "." not in path}
@@ -110,7 +108,10 @@ def _weight(array: pa.Array) -> int | None:
 
 
 def _text_under(array: pa.Array) -> int:
-    """Bytes of text that the rows of a dictionary-coded array stand for."""
+    """Bytes of text that the rows of a dictionary-coded array stand for; a bound of them where that is small anyway."""
+    bound = len(array) * int(array.dictionary.nbytes)
+    if bound <= _SMALL_TEXT:
+        return bound
     lengths = np.asarray(pc.binary_length(array.dictionary).fill_null(0))
     return int(lengths[np.asarray(array.indices.drop_null())].astype(np.int64).sum())
 

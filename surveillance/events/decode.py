@@ -65,7 +65,8 @@ class _Fetch:
     ) -> None:
         self._records, self._limits, self._forbidden = records, limits, forbidden
         self._headers = header_texts(records)
-        self._framed = [number for number, headers in self._headers.items() if not is_plain(headers)]
+        plain = {id(headers): is_plain(headers) for headers in {id(one): one for one in self._headers.values()}.values()}
+        self._framed = [number for number, headers in self._headers.items() if not plain[id(headers)]]
         self._origins = self._find_origins(header_key)
         self._offsets = np.array(list(map(attrgetter("offset"), records)), dtype=np.int64)
         self._appended_ms = self._times(time_source)

@@ -67,9 +67,8 @@ class StructColumns:
         """What each row sent under `path`, UNSET where it sent nothing."""
         head, dot, rest = path.partition(".")
         if not dot:
-            return self._attributes(self._events, path, self._kinds)
-        owners = self._once("values", head, lambda: self.values(head))
-        return self._once("values", path, lambda: self._parts(owners, rest))
+            return self._once("values", path, lambda: self._attributes(self._events, path, self._kinds))
+        return self._once("values", path, lambda: self._parts(self.values(head), rest))
 
     def sent(self, path: str) -> bool:
         """Whether any row has a value, or a null, under `path`."""
