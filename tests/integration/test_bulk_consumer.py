@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -86,25 +87,56 @@ class TestRebalance:
         self, settings: WorkerSettings, produce: Callable[..., None]
     ) -> None:
         ledger = Ledger()
-        with RunningWorker(settings, ledger) as first:
-            wait_until(lambda: len(first.status.moving) == PARTITIONS)
-            with first.sink.faults.held("fold"):
-                produce(50)
+        produce(50)
+        first = RunningWorker(settings, ledger)
+        with ExitStack() as hold:
+            hold.enter_context(first.sink.faults.held("fold"))
+            with first:
                 wait_until(lambda: "fold" in first.sink.faults.waiting, what="a list is in flight")
                 with RunningWorker(settings, ledger) as second:
                     wait_until(lambda: first.metric("pms_revoke_flush_timeouts_total") == 1, what="the flush is given up")
                     wait_until(lambda: ledger.total() == 50 * 2, what="the new owner counts what it took over")
-                    taken = second.status.moving
-                    assert len(taken) == 2
+                    assert len(second.status.moving) == 2
                     assert first.status.waiting_for == "store"
-                    first_hold_ends = ledger.total()
-            # The list in flight and the flush that was given up reach the store now, from the one who lost the partition.
-            wait_until(lambda: ledger.total() == 50 * PARTITIONS)
-            assert first_hold_ends == 100
-            produce(50)
-            wait_until(lambda: ledger.total() == 100 * PARTITIONS)
+                    # Now the list in flight and the flush that was given up reach the store, from one who may have lost them.
+                    hold.close()
+                    wait_until(lambda: ledger.total() == 50 * PARTITIONS)
+                    produce(50)
+                    wait_until(lambda: ledger.total() == 100 * PARTITIONS)
+                # The rest of that fetch belongs to an assignment that is over.
+                assert first.metric("pms_lists_discarded_total", reason="stale_epoch") > 0
         assert first.sink.breaches == second.sink.breaches == []
         assert counted_once(ledger, 100)
+
+    def test_nothing_is_flushed_at_a_rebalance_while_a_list_is_folded_in_part(
+        self, settings: WorkerSettings, produce: Callable[..., None]
+    ) -> None:
+        ledger = Ledger()
+        with RunningWorker(settings, ledger) as first:
+            first.sink.faults.failing.add("fold 1")
+            produce(10)
+            wait_until(lambda: first.sink.faults.seen["fold 1"] >= 2)
+            with RunningWorker(settings, ledger) as second:
+                wait_until(lambda: ledger.total() >= 10 * 2)
+                first.sink.faults.failing.clear()
+                wait_until(lambda: ledger.total() == 10 * PARTITIONS)
+        assert first.sink.breaches == second.sink.breaches == []
+        assert counted_once(ledger, 10)
+
+    def test_a_fault_of_the_sink_at_a_rebalance_ends_the_worker(
+        self, settings: WorkerSettings, produce: Callable[..., None]
+    ) -> None:
+        """The client would log it and go on; the next owner folds what was not flushed."""
+        ledger = Ledger()
+        produce(10)
+        with RunningWorker(replace(settings, pace=replace(QUICK, flush_interval_s=3600.0)), ledger) as first:
+            wait_until(lambda: folded(first) == 10 * PARTITIONS)
+            first.sink.faults.broken.add("flush")
+            with RunningWorker(settings, ledger) as second:
+                assert first.ended() == 1
+                wait_until(lambda: ledger.total() == 10 * PARTITIONS)
+            assert second.code == 0
+        assert counted_once(ledger, 10)
 
     def test_a_worker_without_a_partition_is_ready_and_its_sink_knows(self, settings: WorkerSettings) -> None:
         ledger = Ledger()
