@@ -40,7 +40,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "msgspec": ("surveillance.events",),
     "pyarrow": ("surveillance.events", "surveillance.store"),  # the wire's columns, and those of ClickHouse
     "zstandard": ("streams",),
-    "pydantic": ("surveillance.manifest",),
+    "pydantic": ("surveillance.manifest", "api"),  # documents that people write, and the answers FastAPI describes
     "pydantic_core": ("surveillance.manifest",),
     "ruamel": ("surveillance.manifest",),
     "rfc8785": ("surveillance.manifest",),

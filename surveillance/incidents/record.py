@@ -14,6 +14,7 @@ from surveillance.errors import EvidenceConflict
 from surveillance.evaluation.evidence import Evidence, canonical
 from surveillance.incidents.evaluator import Decision
 from surveillance.incidents.incident import Incident
+from surveillance.incidents.reading import newest_documents
 from surveillance.store.protocol import Document, Store
 
 
@@ -77,10 +78,7 @@ def repair_triggers(store: Store, log_id: str) -> None:
 
 def stored_incidents(store: Store, log_id: str, incident_id: str | None = None) -> list[Incident]:
     """The newest state of every incident of the log (or of one), system incidents included. Raises StoreUnavailable."""
-    prefix = f"{log_id}|"
-    keys = None if incident_id is None else [prefix + incident_id]
-    newest = [one for one in store.newest("incident_events", keys=keys) if one.key.startswith(prefix)]
-    return [Incident.from_text(body_of(one)["state"]) for one in newest]
+    return [Incident.from_text(body_of(one)["state"]) for one in newest_documents(store, log_id, incident_id)]
 
 
 def body_of(event: Document) -> dict[str, Any]:
