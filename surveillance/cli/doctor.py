@@ -84,12 +84,17 @@ def _is_installed(requirement: str) -> bool:
 
 
 def _kafka(bootstrap: str) -> Finding:
-    silent = [broker for broker in bootstrap.split(",") if not _answers(*_host_and_port(broker))]
-    if not silent:
-        return Finding("kafka", "ok", f"{bootstrap} accepts connections")
     users = "up, worker, evaluator, topics create, publish, manifest register"
-    mend = "start it, or name it with PMS_KAFKA_BOOTSTRAP; demo and replay need none"
-    return Finding("kafka", "missing", f"{', '.join(silent)} does not answer", users, mend)
+    addresses = {broker.strip(): _host_and_port(broker) for broker in bootstrap.split(",")}
+    malformed = [broker for broker, (host, port) in addresses.items() if not host or port is None]
+    if malformed:
+        mend = "write host:port[,host:port...]; PMS_KAFKA_BOOTSTRAP names it"
+        return Finding("kafka", "missing", f"{', '.join(malformed)!r} is no address with a port", users, mend)
+    silent = [broker for broker, address in addresses.items() if not _answers(*address)]
+    if silent:
+        mend = "start it, or name it with PMS_KAFKA_BOOTSTRAP; demo and replay need none"
+        return Finding("kafka", "missing", f"{', '.join(silent)} does not answer", users, mend)
+    return Finding("kafka", "ok", f"{bootstrap} accepts connections")
 
 
 def _host_and_port(broker: str) -> tuple[str, int | None]:
@@ -101,8 +106,6 @@ def _host_and_port(broker: str) -> tuple[str, int | None]:
 
 
 def _answers(host: str, port: int | None) -> bool:
-    if not host or port is None:
-        return False
     try:
         with socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S):
             return True

@@ -55,8 +55,9 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has seen enough; the interpreter must not complain about it at exit.
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has seen enough, which click makes an exit of its own where it notices it first. The
+        # interpreter must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:

@@ -89,8 +89,13 @@ def _read(text: str, *, is_json: bool) -> Any:
         except RefusedJson as error:
             raise _Unreadable(*error.problems) from None
         except ValueError as error:
+            not_json = Problem("", f"not JSON: {error}")
             if is_json:
-                raise _Unreadable(Problem("", f"not JSON: {error}")) from None
+                raise _Unreadable(not_json) from None
+        try:
+            return _read_yaml(text)  # which may begin with a brace, too
+        except _Unreadable as unreadable:
+            raise _Unreadable(not_json, *unreadable.problems) from None
     return _read_yaml(text)
 
 

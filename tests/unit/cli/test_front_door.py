@@ -111,6 +111,26 @@ def test_doctor_says_what_is_missing_who_needs_it_and_how_to_mend_it(capsys: pyt
     assert found["store"]["state"] == "optional"
 
 
+@pytest.mark.parametrize("address", ["broker", "broker:port", ":9092", "broker:9092,other"])
+def test_doctor_tells_an_address_without_a_port_from_a_broker_that_is_down(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["doctor", "--json", "--kafka-bootstrap", address]) == 1
+    found = {row["subject"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert found["kafka"]["found"] == f"{address.split(',')[-1]!r} is no address with a port"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    program = "import sys; from surveillance.cli.main import run; sys.exit(run(['schema', 'manifest']))"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.read(1) == b"{"
+    process.stdout.close()
+    assert (process.wait(), process.stderr.read()) == (0, b"")
+    process.stderr.close()
+
+
 def test_doctor_never_shows_the_password_of_the_store(capsys: pytest.CaptureFixture[str]) -> None:
     run(["doctor", "--store", "clickhouse://me:hunter2@127.0.0.1:1/pms"])
     said = capsys.readouterr()

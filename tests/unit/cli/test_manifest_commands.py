@@ -50,6 +50,7 @@ REFUSED = {
     "a: !!str 1\nb: !own 2\n": ["tag"],
     "a: 1\n---\nb: 2\n": ["document"],
     "a: .nan\n": ["finite"],
+    '{"a": 1}\n{"a": 2}\n': ["not JSON: Extra data: line 2", "line 2, column 1: not YAML"],
     "- a\n- b\n": ["expected a map of sections"],
     "": ["expected a map of sections"],
 }
