@@ -1,4 +1,4 @@
-"""Around the whole application: headers that keep a browser strict, and an end to errors nobody foresaw."""
+"""Around the whole application: headers that keep a browser strict, and discretion about errors nobody foresaw."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
-
-from api.problems import problem
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +36,10 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answers 500 in place of an error that nobody foresaw, unless the answer has begun."""
-        begun = False
+        """Ends errors that the application answered with 500 and raised again for its server to log."""
 
         async def guarded_send(message: Message) -> None:
-            nonlocal begun
             if message["type"] == "http.response.start":
-                begun = True
                 message["headers"] = [*message.get("headers", ()), *_RAW_HEADERS]
             await send(message)
 
@@ -52,8 +47,6 @@ class Guard:
             await self._app(scope, receive, guarded_send)
         except Exception as error:  # noqa: BLE001 - its text and traceback may quote an event, so neither is shown or logged
             log.error("a request failed: %s%s", type(error).__name__, _place(error))
-            if not begun:
-                await problem(500, "a fault of the service, not of the request")(scope, receive, guarded_send)
 
 
 def _place(error: Exception) -> str:

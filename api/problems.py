@@ -61,6 +61,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StoreUnavailable, _store_unavailable)
     app.add_exception_handler(NothingWritten, _nothing_written)
+    app.add_exception_handler(Exception, _unforeseen)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -83,3 +84,7 @@ async def _store_unavailable(_request: Request, _error: Exception) -> JSONRespon
 
 async def _nothing_written(_request: Request, error: Exception) -> JSONResponse:
     return unavailable(str(error))
+
+
+async def _unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(500, "a fault of the service, not of the request")
