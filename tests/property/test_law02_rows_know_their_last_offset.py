@@ -80,7 +80,7 @@ def trouble_of(step: dict[str, Any]) -> Trouble:
     return Trouble()
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(SEEDS, st.lists(STEP, max_size=12))
 def test_crashes_repeats_and_double_owners_leave_the_bits_of_one_straight_fold(seed, steps):
     store = MemoryStore()
