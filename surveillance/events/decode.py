@@ -5,8 +5,9 @@ Nothing raises for what a sender can put into a record: whatever cannot be count
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import compress
 from operator import attrgetter
 from typing import Literal, TypeAlias
 
@@ -17,7 +18,16 @@ from surveillance.events.arrow_intake import ArrowIntake
 from surveillance.events.batch import EventBatch
 from surveillance.events.forbidden import Forbidden
 from surveillance.events.formats import Element, Format, frame, is_arrow, is_plain
-from surveillance.events.headers import CONTENT_ENCODING, INGEST_TIME, Origin, Record, header_texts, ingest_times, trusted_origin
+from surveillance.events.headers import (
+    CONTENT_ENCODING,
+    INGEST_TIME,
+    ORIGIN,
+    Origin,
+    Record,
+    header_texts,
+    ingest_times,
+    trusted_origin,
+)
 from surveillance.events.joined_rows import in_order
 from surveillance.events.json_rows import JsonRows
 from surveillance.events.limits import DecodeLimits
@@ -65,8 +75,7 @@ class _Fetch:
     ) -> None:
         self._records, self._limits, self._forbidden = records, limits, forbidden
         self._headers = header_texts(records)
-        plain = {id(headers): is_plain(headers) for headers in {id(one): one for one in self._headers.values()}.values()}
-        self._framed = [number for number, headers in self._headers.items() if not plain[id(headers)]]
+        self._framed = self._numbers_where(lambda headers: not is_plain(headers))
         self._origins = self._find_origins(header_key)
         self._offsets = np.array(list(map(attrgetter("offset"), records)), dtype=np.int64)
         self._appended_ms = self._times(time_source)
@@ -101,10 +110,18 @@ class _Fetch:
             payloads=rows.payloads,
         )
 
+    def _numbers_where(self, wanted: Callable[[Mapping[str, str]], bool]) -> list[int]:
+        """Numbers of the records whose headers are as wanted. Equal headers are one object, which is asked once."""
+        every = list(self._headers.values())
+        distinct = dict(zip(map(id, every), every, strict=True))
+        chosen = {identity for identity, headers in distinct.items() if wanted(headers)}
+        return list(compress(self._headers, map(chosen.__contains__, map(id, every))))
+
     def _find_origins(self, key: bytes | None) -> dict[int, Origin]:
         if key is None:
             return {}
-        found = ((number, trusted_origin(headers, self._records[number].value, key)) for number, headers in self._headers.items())
+        claimed = self._numbers_where(lambda headers: ORIGIN in headers)
+        found = ((number, trusted_origin(self._headers[number], self._records[number].value, key)) for number in claimed)
         return {number: origin for number, origin in found if origin is not None}
 
     def _times(self, source: TimeSource) -> Int:

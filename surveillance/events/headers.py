@@ -57,15 +57,20 @@ def header_texts(records: Sequence[Record]) -> dict[int, dict[str, str]]:
     Senders use the same headers again and again, so equal ones are read once.
     """
     known: dict[tuple[tuple[str, bytes], ...], dict[str, str]] = {}
-    found = {}
+    found: dict[int, dict[str, str]] = {}
+    before: Sequence[tuple[str, bytes]] = ()
+    texts: dict[str, str] = {}
     for number, headers in enumerate(map(attrgetter("headers"), records)):
         if headers:
-            key = tuple(headers)
-            texts = known.get(key)
-            if texts is None:
-                texts = known[key] = {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in headers}
+            if headers != before:
+                before, key = headers, tuple(headers)
+                texts = known.get(key) or known.setdefault(key, _texts(key))
             found[number] = texts
     return found
+
+
+def _texts(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
+    return {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in headers}
 
 
 def content_type(headers: Mapping[str, str]) -> str:

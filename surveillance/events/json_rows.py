@@ -86,7 +86,7 @@ class JsonRows:
         return True
 
     def _chunk(self, places: Int, texts: Sequence[bytes | None], ticks_allowed: bool) -> None:
-        joined = b"".join(text for text in texts if text)
+        joined = b"".join(filter(None, texts))
         events = _decoded(texts if len(joined) <= self.limits.max_record_bytes else self._readable(texts))
         sound = not ({NoneType, Tick} & set(map(type, events)) or self.forbidden.may_name_declared(joined))
         if sound and not may_hide(joined, lines := ENCODER.encode_lines(events)):
