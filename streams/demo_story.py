@@ -23,7 +23,8 @@ from surveillance.times import DAY_MS, HOUR_MS, to_text
 T = TypeVar("T")
 PARTITIONS = 3
 SLICE_MS = 6 * HOUR_MS
-"""How much simulated time passes between two judgements."""
+"""How much simulated time passes between two judgements. It is shorter than the silence that the manifest puts up with:
+a consumer of Kafka may be through with a slice in one partition before it begins it in another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from surveillance.cli.lines import text_line
 from surveillance.cli.options import settings_from
@@ -28,12 +30,14 @@ BOOTSTRAP = variable_name("kafka_bootstrap")
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 @click.option("--once", is_flag=True, help="Run the story to its end, print the incidents and exit 0.")
-def demo(kafka: bool, port: int, no_browser: bool, once: bool) -> int:
+@click.pass_context
+def demo(context: click.Context, kafka: bool, port: int, no_browser: bool, once: bool) -> int:
     """Show the whole pipeline on a simulated fleet.
 
     12 sites, 4 vendors, 40 devices, 14 days of telemetry: one site's scanner firmware shifts an input, then sensitivity drops
     for patients over 75. Incidents are printed as they open, and listed on a local page.
     """
+    _quieten(context.find_root())
     from api.server import serve_api
     from streams.demo import run_demo
 
@@ -45,6 +49,12 @@ def demo(kafka: bool, port: int, no_browser: bool, once: bool) -> int:
         serve_api=serve_api,
         show=lambda line: click.echo(text_line(line)),
     )
+
+
+def _quieten(root: click.Context) -> None:
+    """What the services log of their own start would bury the story, unless somebody asks for it."""
+    if root.get_parameter_source("log_level") is ParameterSource.DEFAULT:
+        logging.getLogger().setLevel(logging.WARNING)
 
 
 def _has_screen() -> bool:
