@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.pump import ndjson, release, telemetry
+from surveillance.cli.main import run
+from tests.unit.cli.pump import Printed, ndjson, release, telemetry
 
 
 @pytest.fixture
@@ -22,3 +23,15 @@ def stream(tmp_path: Path) -> Path:
     path = tmp_path / "events.ndjson"
     path.write_bytes(ndjson(telemetry()))
     return path
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str], manifest: Path) -> Printed:
+    """What `pms replay --json` of files prints, of the manifest of the fixture unless others are given."""
+
+    def replay(*arguments: object, manifests: tuple[Path, ...] = (manifest,)) -> str:
+        named = [word for path in manifests for word in ("--manifest", str(path))]
+        assert run(["replay", *named, "--json", *map(str, arguments)]) == 0
+        return capsys.readouterr().out
+
+    return replay

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from surveillance.times import from_text, to_text
 
 Event = dict[str, Any]
+Printed = Callable[..., str]
+"""What `pms replay --json` of files prints."""
 
 MIDNIGHT_MS = 1_772_409_600_000
 """2026-03-02T00:00:00Z"""
@@ -87,3 +90,20 @@ def lines_of(text: str, kind: str | None = None) -> Sequence[dict[str, Any]]:
     """The objects that a command printed, of one kind where it is given."""
     found = [json.loads(line) for line in text.splitlines()]
     return found if kind is None else [line for line in found if line["kind"] == kind]
+
+
+def written(folder: Path, name: str, *lines: Event | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(ndjson(lines))
+    return path
+
+
+def manifest_file(folder: Path, document: Event) -> Path:
+    path = folder / f"{document['manifest_id']}-{document['revision']}.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def summary_of(text: str) -> dict[str, Any]:
+    (found,) = lines_of(text, "summary")
+    return found
