@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.producer import Message
-from streams.sink import LOG_START, PartitionSink
+from streams.sink import LOG_START, STOPPED, PartitionSink
 from surveillance.events.partitioning import partition_of
 
 
@@ -63,7 +63,9 @@ class LogConsumer:
     def __init__(self, log: PartitionedLog, topic: str, sink: PartitionSink) -> None:
         self._log, self._topic, self._sink = log, topic, sink
         wanted = sink.assign(range(log.partitions(topic)))
-        self._next = {partition: 0 if offset == LOG_START else offset for partition, offset in wanted.items()}
+        self._next = {
+            partition: 0 if offset == LOG_START else offset for partition, offset in wanted.items() if offset != STOPPED
+        }
 
     def drain(self) -> None:
         """Fold everything the log holds, then flush. Raises what the sink raises."""
