@@ -37,7 +37,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A monitor and scope that is inconclusive, why, on how many, and the verdict that stood last."""
+    """A monitor and scope that is inconclusive, why, on how many, and the last verdict that said something."""
 
     monitor_id: str
     scope: str
@@ -111,7 +111,7 @@ def _unjudged(line: Line) -> Unjudged:
         scope=_scope(line["scope"]),
         reason=(line["reason"] or "inconclusive").replace("_", " "),
         n=f"{estimate['n']}{needed}" if "n" in estimate else "unknown",
-        before=f"{before['verdict']} until {before['window']['end']}" if before else "never judged",
+        before=f"{before['verdict']} until {before['window']['end']}" if before else "never conclusive",
     )
 
 

@@ -56,7 +56,7 @@ def test_a_quiet_field_without_an_event_is_not_called_quiet(ask: Ask) -> None:
 def test_what_could_not_be_judged_is_listed_with_its_reason(ask: Ask) -> None:
     text = text_of(ask(judged(silence())[0], "/").text)
     assert "Inconclusive: 1" in text
-    assert "dq.missing site s1 no exposure 0 never judged" in text
+    assert "dq.missing site s1 no exposure 0 never conclusive" in text
 
 
 def test_a_stale_page_says_so_and_how_old_it_is(ask: Ask) -> None:
