@@ -10,6 +10,7 @@ from surveillance.evaluation.verdict import Verdict
 from surveillance.incidents.history import History
 from surveillance.incidents.incident import Incident
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_inputs import is_about_inputs
 from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
 
@@ -129,13 +130,17 @@ def _raised(
 
 
 def _with_actions(incident: Incident, manifest: Manifest, monitor: Monitor) -> Change:
-    """The actions of the level reached and of every lower one that were not asked for yet (law 7: by the manifest only)."""
+    """The actions of the level reached and of every lower one that were not asked for yet.
+
+    A rollback only where the manifest names the monitor, and never for drift (law 7), whatever a manifest says.
+    """
+    may_roll_back = not is_about_inputs(monitor.metric)
     asked: list[tuple[str, str]] = []
     for level in LEVELS[: LEVELS.index(incident.level) + 1]:
         action = manifest.surveillance.levels.of(level).auto_emit
         if action is None or action in incident.emitted:
             continue
-        if action == "rollback_request" and not manifest.rollback.triggers_at(monitor.id, level):
+        if action == "rollback_request" and not (may_roll_back and manifest.rollback.triggers_at(monitor.id, level)):
             continue
         asked.append((level, action))
     return Change(replace(incident, emitted=(*incident.emitted, *(action for _, action in asked))), tuple(asked))

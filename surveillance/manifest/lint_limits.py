@@ -7,11 +7,10 @@ from itertools import combinations
 from typing import Any
 
 from surveillance.errors import Problem
-from surveillance.manifest import metrics_inputs
 from surveillance.manifest.durations import DAY_MS, format_duration
 from surveillance.manifest.lint_view import LintView
-from surveillance.manifest.metric_kind import IntervalFamily, MetricKind
-from surveillance.manifest.metrics_inputs import Drift
+from surveillance.manifest.metric_kind import IntervalFamily
+from surveillance.manifest.metrics_inputs import Drift, is_about_inputs
 from surveillance.manifest.metrics_performance import BernoulliCusum, Calibration, SubgroupGap
 from surveillance.manifest.model_monitors import Monitor
 
@@ -127,7 +126,7 @@ def drift_never_rolls_back(view: LintView) -> Iterator[Problem]:
     """Only a violated claim, wrong identity or serious harm arms a rollback."""
     by_id = {monitor.id: monitor for _, monitor in view.monitors}
     for index, (name, level) in enumerate(view.manifest.rollback.parsed_triggers):
-        if level is not None and name in by_id and _is_about_inputs(by_id[name].metric):
+        if level is not None and name in by_id and is_about_inputs(by_id[name].metric):
             message = f'"{name}" is a {by_id[name].metric.type} monitor: drift alone never rolls back'
             yield Problem(f"rollback.triggers[{index}]", message)
 
@@ -168,10 +167,6 @@ def _looks_a_year(view: LintView, monitor: Monitor) -> str:
 def _contains_target(metric: Calibration, outside: tuple[float, float]) -> bool:
     target = 0.0 if metric.type == "calibration_intercept" else 1.0
     return outside[0] <= target <= outside[1]
-
-
-def _is_about_inputs(metric: MetricKind) -> bool:
-    return type(metric).__module__ == metrics_inputs.__name__
 
 
 RULES = (

@@ -101,3 +101,8 @@ class InputQuality(MetricKind):
     interval_family: ClassVar[IntervalFamily] = "wald"
 
     type: Literal["quality_mean"]
+
+
+def is_about_inputs(metric: MetricKind) -> bool:
+    """Whether the type is of this module: what went in, or what the score looked like. Alone it never rolls back (law 7)."""
+    return type(metric).__module__ == __name__
