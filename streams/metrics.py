@@ -39,3 +39,6 @@ class Metrics:
         self.manifests_read = Counter(
             "pms_manifests_read", "Records read from the releases topic", ("outcome",), registry=registry
         )
+        self.releases_complete = Gauge(
+            "pms_releases_complete_timestamp_seconds", "Time up to which every registration is known", registry=registry
+        )

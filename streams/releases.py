@@ -63,6 +63,8 @@ class Releases:
             backlog: list[ConsumerRecord] = []
             while (complete_to_ms := await self._read_up_to()) is None:
                 backlog.extend(await self._poll())
+            backlog.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
+            self._give(backlog)
         except KafkaError as error:
             await self.stop()
             raise InvalidInput(
@@ -71,9 +73,12 @@ class Releases:
         except BaseException:
             await self.stop()
             raise
-        backlog.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
-        self._give(backlog)
-        self.complete_to_ms = complete_to_ms
+        self._complete(complete_to_ms)
+
+    def _complete(self, to_ms: int) -> None:
+        self.complete_to_ms = to_ms
+        if self._metrics is not None:
+            self._metrics.releases_complete.set(to_ms / 1000)
 
     async def _connect(self) -> None:
         self._reader = AIOKafkaConsumer(auto_offset_reset="earliest", isolation_level="read_committed", **self._arguments)
@@ -111,7 +116,8 @@ class Releases:
             while not stop.is_set():
                 try:
                     self._give(await self._poll())
-                    self.complete_to_ms = await self._read_up_to() or self.complete_to_ms
+                    if (complete_to_ms := await self._read_up_to()) is not None:
+                        self._complete(complete_to_ms)
                 except (KafkaError, StoreUnavailable) as error:
                     logger.warning("the releases topic cannot be read, or not be recorded, at the moment: %s", error)
                     await asyncio.sleep(RETRY_S)

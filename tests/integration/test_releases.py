@@ -124,13 +124,15 @@ def test_two_registrations_of_one_digest_are_both_given_out_the_first_one_first(
 def test_complete_to_ms_follows_the_clock_and_never_passes_a_registration_that_was_not_given_out(
     kafka_bootstrap: str, topic: str
 ) -> None:
-    listener = Listener()
+    listener, metrics = Listener(), Metrics(CollectorRegistry())
 
     async def run() -> None:
-        releases = Releases(kafka_bootstrap, topic, listener)
+        releases = Releases(kafka_bootstrap, topic, listener, metrics=metrics)
         before_ms = time.time() * 1000
         await releases.start()
         assert before_ms - 1 <= releases.complete_to_ms <= time.time() * 1000
+        shown_s = metrics.registry.get_sample_value("pms_releases_complete_timestamp_seconds")
+        assert shown_s == releases.complete_to_ms / 1000
         async with following(releases):
             for number in range(5):
                 await register(kafka_bootstrap, topic, (b"digest %d" % number, b"manifest"))
