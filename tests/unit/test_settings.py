@@ -43,8 +43,8 @@ def test_false_by_flag_beats_true_by_environment() -> None:
 @pytest.mark.parametrize("setting", fields(Settings), ids=lambda each: each.name)
 def test_every_setting_can_be_given_by_its_variable(setting: object) -> None:
     name = setting.name  # type: ignore[attr-defined]
-    value = {"allow_unsigned": "true", "api_port": "9", "time_source": "header"}.get(name, "given")
-    expected = {"allow_unsigned": True, "api_port": 9}.get(name, value)
+    value = {"allow_unsigned": "true", "api_port": "9", "time_source": "header", "session_timeout_s": "9"}.get(name, "given")
+    expected = {"allow_unsigned": True, "api_port": 9, "session_timeout_s": 9}.get(name, value)
     assert getattr(load_settings({}, {variable_name(name): value}), name) == expected
 
 

@@ -1,0 +1,5 @@
+"""`python -m surveillance.cli` is `pms`."""
+
+from surveillance.cli.main import main
+
+main()
