@@ -11,6 +11,8 @@ from tests.scenario.replaying import Line, of_kind
 FROM_BINS = {"auroc": 0.002, "slope": 0.01}
 """Monitors whose numbers come from score bins, and how near they must be on windows of ROWS labelled rows."""
 ROWS = 1000
+FEWEST_ROWS = 30
+"""Below these, one tie within a bin may make a perfect ranking imperfect."""
 ARRIVALS = 0.05
 """Relative: expected arrivals stand for the middles of panes (READINGS, R48)."""
 SUMS = 5e-6
@@ -41,6 +43,8 @@ def _of_line(monitor: str, ours: Line, theirs: Mapping[str, Any]) -> list[str]:
     if monitor not in FROM_BINS:
         words += ["verdict", "levels"]
     found = [f"{word} {ours.get(word)} for {theirs[word]}" for word in words if ours.get(word) != theirs[word]]
+    if monitor in FROM_BINS and theirs["estimate"]["n"] < FEWEST_ROWS:
+        return found
     # The oracle gives no reason where an interval spans the limit.
     if ours["reason"] != theirs["reason"] and (theirs["reason"], ours["reason"]) != (None, "interval_spans_limit"):
         found.append(f"reason {ours['reason']} for {theirs['reason']}")
