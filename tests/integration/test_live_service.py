@@ -100,7 +100,7 @@ def test_a_manifest_without_a_signature_is_refused_unless_it_is_allowed(
     run_pms("publish", str(files.parts[0]), environment=settings)
     with PmsProcess("up", settings, tmp_path, "up") as running:
         url = running.url()
-        wait_until(lambda: has_reached(url, 20, None), "the file is folded")
+        await_events(url, 20)
         found = summary_at(url)
         assert found is not None
         assert found["counted"] == 0
