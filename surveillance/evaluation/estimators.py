@@ -248,7 +248,7 @@ def _label_counts(counts: Int) -> LabelCounts:
 
 def _unless_biased(request: Request, labels: LabelCounts, found: Sequence[Outcome]) -> list[Finding]:
     biased = verification_bias(labels, request.manifest.baselines.label_latency)
-    refused = [Insufficient(Reason.VERIFICATION_BIAS, int(n)) for n in labels.labelled]
+    refused = [Insufficient(Reason.VERIFICATION_BIAS, int(n)) for n in sample_sizes(request)]
     return [Finding(refused[at] if biased[at] else outcome) for at, outcome in enumerate(found)]
 
 
