@@ -24,6 +24,8 @@ class QuarantineState:
 
     def exceeded_by(self, valid: int, invalid: int) -> tuple[int, int] | None:
         """(invalid, of) when the fetch with these counts exceeds the policy, else None. Order within a fetch is not looked at."""
+        if not valid and not invalid:
+            return None  # ticks alone: an idle partition must not fill memory with them
         self._in_a_row = self._in_a_row + invalid if valid == 0 else 0
         self._recent.append((valid, invalid))
         total = sum(good + bad for good, bad in self._recent)

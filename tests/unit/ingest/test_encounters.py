@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +41,7 @@ def one_by_one(rows):
 def test_any_split_into_fetches_gives_what_the_definition_says(rows, cuts):
     index, found = EncounterIndex(), []
     borders = sorted({0, *(min(cut, len(rows)) for cut in cuts), len(rows)})
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         found += folded(index, rows[start:end])
     assert found == one_by_one(rows)
 
