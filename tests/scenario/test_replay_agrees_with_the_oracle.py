@@ -13,6 +13,8 @@ from tests.oracle.streams import CALM, Hostility, Scenario, generate, monitors
 from tests.scenario.agreement import incidents_of_oracle, incidents_of_service, status_differences, summary_differences
 from tests.scenario.replaying import Line, replayed
 
+pytestmark = pytest.mark.slow  # the oracle reads every row again at every look
+
 IN_WINDOWS = frozenset(
     {"drift.px", "dq.missing", "identity", "schema", "sens", "spec", "ppv", "brier", "oe", "burden", "dup", "labels"}
 )
