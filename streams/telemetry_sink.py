@@ -20,7 +20,7 @@ from surveillance.events.batch import EventBatch
 from surveillance.events.decode import TimeSource, decode
 from surveillance.events.limits import DecodeLimits
 from surveillance.events.reasons import NAMELESS
-from surveillance.ingest.owned import Acknowledge, LogPartition, OwnedPartition
+from surveillance.ingest.owned import Acknowledge, LogPartition, OwnedPartition, flush
 from surveillance.ingest.partition import Prepared
 from surveillance.ingest.quarantine_limit import QuarantinePolicy, QuarantineState
 from surveillance.registry import EVER_MS, IN_FORCE_DELAY_MS, Registry
@@ -175,14 +175,11 @@ class TelemetrySink:
         return owned.fold.clock.watermark_ms // min(widths, default=1)
 
     def flush(self, deadline_s: float | None) -> Mapping[int, int]:
-        stored = {}
-        for partition, owned in self._owned.items():
-            owned.flush(self._acknowledge)
-            stored[partition] = owned.offset + 1
-            self._flushed_panes[partition] = self._pane(owned)
+        flush(self._owned.values(), self._store, self._acknowledge)
+        self._flushed_panes = {partition: self._pane(owned) for partition, owned in self._owned.items()}
         self._flushed_at = monotonic()
         self._flushed()
-        return stored
+        return {partition: owned.offset + 1 for partition, owned in self._owned.items()}
 
 
 def _with_refusals_named(batch: EventBatch, records: Sequence[Record]) -> EventBatch:

@@ -153,10 +153,10 @@ def flush(partitions: Iterable[OwnedPartition], store: Store, acknowledge: Ackno
     for one in moved:
         one.refused, one.elsewhere = [], []
     changed = [(one, one.fold.table.changed()) for one in moved]
-    store.write_panes(log_id, [row for _, rows in changed for row in rows])
-    for one, rows in changed:
-        one.fold.table.mark_stored(rows)
-        one.changed += rows
+    store.write_panes(log_id, [row for _, panes in changed for row in panes])
+    for one, panes in changed:
+        one.fold.table.mark_stored(panes)
+        one.changed += panes
     store.write_progress(log_id, *(one.progress for one in moved))
     written = [row for one in moved for row in one.changed]
     for one in moved:
@@ -168,7 +168,7 @@ def flush(partitions: Iterable[OwnedPartition], store: Store, acknowledge: Ackno
 def _inserts(partitions: Iterable[OwnedPartition]) -> Iterator[list[tuple[OwnedPartition, RawRows]]]:
     """The raw rows not written yet, as many at a time as one insert takes."""
     several: list[tuple[OwnedPartition, RawRows]] = []
-    for one, rows in [(one, rows) for one in partitions for rows in one.raw]:
+    for one, rows in [(owner, waiting) for owner in partitions for waiting in owner.raw]:
         several.append((one, rows))
         if sum(len(chunk) for _, chunk in several) >= _ROWS_PER_INSERT:
             yield several

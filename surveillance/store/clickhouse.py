@@ -45,7 +45,7 @@ class ClickHouseStore:
         """Give the connections back. An embedded engine stops when the last store on it is closed."""
         self._connection.close()
 
-    def write_raw(self, log_id: str, rows: RawRows) -> None:
+    def write_raw(self, log_id: str, *rows: RawRows) -> None:
         self._raw.write(log_id, rows)
 
     def read_raw(
@@ -113,14 +113,16 @@ class ClickHouseStore:
     def max_pane_version(self, log_id: str, partition: int) -> int:
         return self._panes.max_version(log_id, partition)
 
-    def write_progress(self, log_id: str, progress: Progress) -> None:
+    def write_progress(self, log_id: str, *progress: Progress) -> None:
+        if not progress:
+            return
         columns: dict[str, Any] = {
-            "log_id": plain([log_id]),
-            "partition": pa.array([progress.partition], pa.int32()),
-            "offset": pa.array([progress.offset], pa.int64()),
-            "watermark_ms": pa.array([progress.watermark_ms], pa.int64()),
-            "partition_ms": pa.array([progress.partition_ms], pa.int64()),
-            "stopped": plain([progress.stopped]),
+            "log_id": plain([log_id] * len(progress)),
+            "partition": pa.array([one.partition for one in progress], pa.int32()),
+            "offset": pa.array([one.offset for one in progress], pa.int64()),
+            "watermark_ms": pa.array([one.watermark_ms for one in progress], pa.int64()),
+            "partition_ms": pa.array([one.partition_ms for one in progress], pa.int64()),
+            "stopped": plain([one.stopped for one in progress]),
         }
         self._connection.insert("progress", pa.table(columns))
 

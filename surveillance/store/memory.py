@@ -34,10 +34,11 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing to give back."""
 
-    def write_raw(self, log_id: str, rows: RawRows) -> None:
+    def write_raw(self, log_id: str, *rows: RawRows) -> None:
         with self._lock:
-            if len(rows):
-                self._raw[log_id, rows.partition].append(take(rows, np.arange(len(rows))))
+            for chunk in rows:
+                if len(chunk):
+                    self._raw[log_id, chunk.partition].append(take(chunk, np.arange(len(chunk))))
 
     def read_raw(
         self, log_id: str, partition: int, *, last_offset: int, since_ms: int, kinds: Sequence[int], ids: bool = True
@@ -128,11 +129,12 @@ class MemoryStore:
         with self._lock:
             return self._pane_versions.get((log_id, partition), -1)
 
-    def write_progress(self, log_id: str, progress: Progress) -> None:
+    def write_progress(self, log_id: str, *progress: Progress) -> None:
         with self._lock:
-            old = self._progress[log_id].get(progress.partition)
-            if old is None or (progress.offset, progress.partition_ms) >= (old.offset, old.partition_ms):
-                self._progress[log_id][progress.partition] = progress
+            for one in progress:
+                old = self._progress[log_id].get(one.partition)
+                if old is None or (one.offset, one.partition_ms) >= (old.offset, old.partition_ms):
+                    self._progress[log_id][one.partition] = one
 
     def read_progress(self, log_id: str) -> Mapping[int, Progress]:
         with self._lock:

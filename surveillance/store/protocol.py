@@ -106,7 +106,8 @@ class Store(Protocol):
     def close(self) -> None: ...
 
     # raw events and quarantine ------------------------------------------------------------------------------
-    def write_raw(self, log_id: str, rows: RawRows) -> None: ...
+    def write_raw(self, log_id: str, *rows: RawRows) -> None:
+        """Upsert by (partition, offset, index), all chunks in one insert."""
 
     def read_raw(
         self, log_id: str, partition: int, *, last_offset: int, since_ms: int, kinds: Sequence[int], ids: bool = True
@@ -154,9 +155,9 @@ class Store(Protocol):
     def max_pane_version(self, log_id: str, partition: int) -> int:
         """Largest version among the partition's rows, -1 where there is none: beyond progress after a crash."""
 
-    def write_progress(self, log_id: str, progress: Progress) -> None:
-        """The largest offset wins; among equal offsets the largest partition_ms (ticks leave the offset unmoved by events);
-        among equals of both the one written last, so that `stopped` can be set and cleared in place."""
+    def write_progress(self, log_id: str, *progress: Progress) -> None:
+        """Of each partition the largest offset wins; among equal offsets the largest partition_ms (ticks leave the offset
+        unmoved by events); among equals of both the one written last, so that `stopped` can be set and cleared in place."""
 
     def read_progress(self, log_id: str) -> Mapping[int, Progress]: ...
 

@@ -29,22 +29,10 @@ class RawTable:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def write(self, log_id: str, rows: RawRows) -> None:
-        n = len(rows)
-        if not n:
-            return
-        columns: dict[str, Any] = {
-            name: pa.array(np.asarray(getattr(rows, name), dtype=dtype)) for name, dtype in NUMBERS.items()
-        }
-        columns |= {name: (plain if name in IDS else repeating)(getattr(rows, name)) for name in TEXTS}
-        packed = np.ascontiguousarray(rows.packed, dtype=np.int64)
-        columns |= {
-            "log_id": constant(log_id, n),
-            "partition": pa.array(np.full(n, rows.partition, dtype=np.int32)),
-            "packed": int_lists(packed.reshape(-1), np.full(n, packed.shape[1], dtype=np.int64)),
-            "payload": pa.array(rows.payload, pa.binary()),
-        }
-        self._connection.insert("telemetry", pa.table(columns))
+    def write(self, log_id: str, chunks: Sequence[RawRows]) -> None:
+        tables = [_table(log_id, rows) for rows in chunks if len(rows)]
+        if tables:
+            self._connection.insert("telemetry", pa.concat_tables(tables).unify_dictionaries().combine_chunks())
 
     def read(
         self, log_id: str, partition: int, *, last_offset: int, since_ms: int, kinds: Sequence[int], ids: bool
@@ -93,6 +81,20 @@ class RawTable:
         columns |= {name: texts(answer[name]) if name in asked else [""] * len(answer) for name in TEXTS}
         columns["payload"] = answer["payload"].to_pylist() if payload else [b""] * len(answer)
         return RawRows(partition=partition, packed=_matrix(*flat_lists(answer["packed"])), **columns)
+
+
+def _table(log_id: str, rows: RawRows) -> Any:
+    n = len(rows)
+    columns: dict[str, Any] = {name: pa.array(np.asarray(getattr(rows, name), dtype=dtype)) for name, dtype in NUMBERS.items()}
+    columns |= {name: (plain if name in IDS else repeating)(getattr(rows, name)) for name in TEXTS}
+    packed = np.ascontiguousarray(rows.packed, dtype=np.int64)
+    columns |= {
+        "log_id": constant(log_id, n),
+        "partition": pa.array(np.full(n, rows.partition, dtype=np.int32)),
+        "packed": int_lists(packed.reshape(-1), np.full(n, packed.shape[1], dtype=np.int64)),
+        "payload": pa.array(rows.payload, pa.binary()),
+    }
+    return pa.table(columns)
 
 
 def _matrix(flat: Int, lengths: Int) -> Int:

@@ -200,3 +200,10 @@ def test_two_writers_and_a_reader_at_once_see_only_whole_rows_that_never_go_back
     assert failures == []
     assert {row.version for row in store.read_panes(log_id)} == {versions - 1}
     assert len(store.read_panes(log_id)) == groups
+
+
+def test_progress_of_several_partitions_is_written_in_one_call(store: Store, log_id: str) -> None:
+    written = [Progress(partition, 10 + partition, T0, T0 + partition) for partition in (2, 0, 5)]
+    store.write_progress(log_id, *written)
+    store.write_progress(log_id, Progress(0, 3, T0, T0), Progress(5, 16, T0, T0 + 9))
+    assert store.read_progress(log_id) == {0: written[1], 2: written[0], 5: Progress(5, 16, T0, T0 + 9)}

@@ -185,3 +185,18 @@ def test_quarantined_events_are_kept_with_their_bytes_or_without(store: Store, l
 def test_a_limited_read_of_quarantine_gives_the_newest(store: Store, log_id: str) -> None:
     store.write_quarantine(log_id, [quarantined(offset) for offset in range(10)])
     assert [row.offset for row in store.read_quarantine(log_id, limit=3)] == [7, 8, 9]
+
+
+def test_chunks_of_several_partitions_are_written_in_one_call(store: Store, log_id: str) -> None:
+    chunks = [
+        raw_rows([(1, 0), (2, 0)], partition=0),
+        raw_rows([]),
+        raw_rows([(1, 0)], partition=3),
+        raw_rows([(3, 0)], partition=0),
+    ]
+    store.write_raw(log_id, *chunks)
+    kept = {one: store.find_raw(log_id, one, event=np.concatenate([chunk.event for chunk in chunks]), before=9) for one in (0, 3)}
+    assert kept[0].offset.tolist() == [1, 2, 3]
+    assert kept[3].offset.tolist() == [1]
+    assert list(kept[0].event_id) == [name for chunk in (chunks[0], chunks[3]) for name in chunk.event_id]
+    assert list(kept[3].payload) == list(chunks[2].payload)
