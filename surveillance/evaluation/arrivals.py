@@ -26,33 +26,38 @@ from surveillance.times import HOUR_MS
 
 
 class _Grid:
-    """Counts of a table as a dense array (groups, panes, columns), brought up to date pane by pane."""
+    """Counts of a table as a dense array (groups, panes, columns), brought up to date row by row."""
 
     def __init__(self, table: Table, pane_ms: int) -> None:
         self._table, self._pane_ms = table, pane_ms
-        self._changed = table.subscribe()
+        self._changed = table.subscribe_rows()
         self.first_ms = 0
         self.counts: Int = np.zeros((0, 0, len(Arrival)), np.int64)
 
     def update(self) -> None:
-        if not self._changed:
+        first = self._table.earliest
+        if first is None or not self._changed:
             return
-        panes, groups = self._table.panes, len(self._table.groups)
-        first = min(panes)
-        columns = (max(panes) - first) // self._pane_ms + 1
-        if first != self.first_ms or groups > self.counts.shape[0] or columns > self.counts.shape[1]:
-            # Room for twice as many panes, so that growing is rare.
-            self.first_ms, self.counts = first, np.zeros((groups, 2 * columns, len(Arrival)), np.int64)
-            self._changed.update(panes)
-        for pane in self._changed:
-            at = (pane - self.first_ms) // self._pane_ms
-            for code, counts in panes[pane].items():
-                self.counts[code, at] = counts
+        end = max(pane for pane, _ in self._changed) + self._pane_ms
+        if first != self.first_ms or len(self._table.groups) > self.counts.shape[0] or self._column(end) > self.counts.shape[1]:
+            self._rebuild(first)
+        for pane, code in self._changed:
+            self.counts[code, self._column(pane)] = self._table.panes[pane][code]
         self._changed.clear()
+
+    def _rebuild(self, first_ms: int) -> None:
+        """Room for twice as many panes and groups, so that growing is rare."""
+        self.first_ms, panes = first_ms, self._table.panes
+        columns = self._column(max(panes) + self._pane_ms)
+        self.counts = np.zeros((2 * len(self._table.groups), 2 * columns, len(Arrival)), np.int64)
+        self._changed.update((pane, code) for pane, groups in panes.items() for code in groups)
+
+    def _column(self, at_ms: int) -> int:
+        return (at_ms - self.first_ms) // self._pane_ms
 
     def column(self, start_ms: int, end_ms: int) -> slice:
         """Index range of the panes of [start, end)."""
-        return slice(max(0, (start_ms - self.first_ms) // self._pane_ms), max(0, (end_ms - self.first_ms) // self._pane_ms))
+        return slice(max(0, self._column(start_ms)), max(0, self._column(end_ms)))
 
 
 class ArrivalsMonitor(WindowedMonitor):
