@@ -30,7 +30,7 @@ class _Grid:
 
     def __init__(self, table: Table, pane_ms: int) -> None:
         self._table, self._pane_ms = table, pane_ms
-        self._changed = table.subscribe_rows()
+        self._changed = table.subscribe()
         self.first_ms = 0
         self.counts: Int = np.zeros((0, 0, len(Arrival)), np.int64)
 

@@ -52,7 +52,7 @@ class BeatLog:
         self.interval_ms = interval_ms
         self.table = table
         self.devices: dict[str, DeviceBeats] = {}
-        self._changed = table.subscribe_rows()
+        self._changed = table.subscribe()
         self._levels: list[tuple[str, str]] = []
 
     def update(self, judged_tick: int | None) -> bool:

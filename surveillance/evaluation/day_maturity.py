@@ -25,7 +25,7 @@ class DayMaturity:
     def __init__(self, table: Table, pane_ms: int, latency: LabelLatency | None) -> None:
         self._table, self._pane_ms = table, pane_ms
         self._maturity = latency.maturity if latency is not None else None
-        self._changed = table.subscribe_rows()
+        self._changed = table.subscribe()
         self._days: list[int] = []
         """Day of each group code."""
         self._by_day: dict[int, dict[int, _Covered]] = {}

@@ -135,14 +135,13 @@ class CusumMonitor:
     # where labels fold ------------------------------------------------------------------------------------
     def _take(self, at: int, moved: set[int]) -> None:
         table, scopes = self._tables[at], self._scopes[at]
-        for pane in self._changed[at]:
-            for code, counts in table.panes[pane].items():
-                levels = dict(scope_of(table.groups[code]))
-                day = int(levels.pop(DAY_AXIS))
-                scope = scopes.setdefault(group_text(list(levels), list(levels.values())), _Scope())
-                known = scope.placed.get(day, {}).get(pane)
-                if known is None or (known.counts != counts).any():
-                    self._place(scope, day, pane, counts)
+        for pane, code in self._changed[at]:
+            counts, levels = table.panes[pane][code], dict(scope_of(table.groups[code]))
+            day = int(levels.pop(DAY_AXIS))
+            scope = scopes.setdefault(group_text(list(levels), list(levels.values())), _Scope())
+            known = scope.placed.get(day, {}).get(pane)
+            if known is None or (known.counts != counts).any():
+                self._place(scope, day, pane, counts)
         self._changed[at].clear()
         for scope in scopes.values() if moved else ():
             for day in sorted(moved & scope.placed.keys()):

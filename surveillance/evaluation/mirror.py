@@ -38,20 +38,13 @@ class Table:
         """Start of the first pane of any group."""
         self.largest_version: dict[int, int] = {}
         """Partition -> largest version among all rows: the revision of what reads the whole table."""
-        self._readers: list[set[int]] = []
-        self._row_readers: list[set[tuple[int, int]]] = []
+        self._readers: list[set[tuple[int, int]]] = []
         self._totals: list[RunningTotal] = []
 
-    def subscribe(self) -> set[int]:
-        """A set that collects the starts of panes that change; the reader empties it."""
-        reader: set[int] = set(self.panes)
-        self._readers.append(reader)
-        return reader
-
-    def subscribe_rows(self) -> set[tuple[int, int]]:
+    def subscribe(self) -> set[tuple[int, int]]:
         """A set that collects (pane, group code) of rows that change; the reader empties it."""
         reader = {(pane, code) for pane, groups in self.panes.items() for code in groups}
-        self._row_readers.append(reader)
+        self._readers.append(reader)
         return reader
 
     def keep_total(self, total: RunningTotal) -> None:
@@ -79,9 +72,7 @@ class Table:
         for total in self._totals:
             total.change(key, code, version, change)
         for reader in self._readers:
-            reader.add(key.pane_ms)
-        for row_reader in self._row_readers:
-            row_reader.add((key.pane_ms, code))
+            reader.add((key.pane_ms, code))
 
     def sums(self, start_ms: int, end_ms: int, pane_ms: int, length: int) -> Int:
         """Counts of each group over the panes of [start, end), shape (groups, length)."""

@@ -64,7 +64,7 @@ class WindowedMonitor:
         self._or_age_ms = latency.maturity.or_age_ms if latency is not None else None
         self._sums = [self._sums_of(one.statistic, one.statistic_axes) for one in self.series]
         self._parents: dict[tuple[str, Axes], WindowSums] = {}
-        self._dirty = [sums.table.subscribe_rows() for sums in self._sums]
+        self._dirty = [sums.table.subscribe() for sums in self._sums]
         self._windows = DueWindows(self.size_ms, self.slide_ms, or_age_ms=self._or_age_ms, reads_all_before=self.reads_all_before)
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
