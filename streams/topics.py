@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -101,8 +102,9 @@ async def _create(
             answer = await admin.create_topics(
                 [NewTopic(p.name, p.partitions, copies, topic_configs=dict(p.configs)) for p in missing]
             )
-            _refuse_errors(answer.topic_errors)
+            raced = _already_there(answer.topic_errors)
             await _await_ready(client, [plan.name for plan in plans])
+            found = {**found, **await describe_topics(client, raced)}
         configs = await _configs(admin, list(found))
         return tuple(
             TopicReport(plan.name, plan.name not in found, _differences(plan, found.get(plan.name), configs.get(plan.name, {})))
@@ -121,11 +123,13 @@ def _differences(plan: TopicPlan, facts: TopicFacts | None, configs: Mapping[str
     return tuple(wrong)
 
 
-def _refuse_errors(topic_errors: Sequence[Sequence[object]]) -> None:
-    exists = 36  # another `create` was quicker: the next one reports what differs
+def _already_there(topic_errors: Sequence[Sequence[Any]]) -> list[str]:
+    """Topics that somebody else created since we looked. Raises InvalidInput for those the broker refused."""
+    exists = 36
     refused = [f"{name}: {message or code}" for name, code, message in topic_errors if code not in (0, exists)]
     if refused:
         raise InvalidInput("the broker refused to create topics:\n  " + "\n  ".join(refused))
+    return [name for name, code, _ in topic_errors if code == exists]
 
 
 async def _await_ready(client: AIOKafkaClient, topics: Sequence[str]) -> None:

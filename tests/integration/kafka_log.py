@@ -76,12 +76,24 @@ def delete_before(bootstrap: str, topic: str, partition: int, offset: int) -> No
     asyncio.run(run())
 
 
+async def shown(admin: AIOKafkaAdminClient, partitions: Mapping[str, int]) -> None:
+    """Returns when the broker shows each topic with so many partitions (0: not at all): it answers before it has done so."""
+    async with asyncio.timeout(20.0):
+        while True:
+            there = set(partitions) & set(await admin.list_topics())
+            found = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(sorted(there))} if there else {}
+            if all(found.get(topic, 0) == count for topic, count in partitions.items()):
+                return
+            await asyncio.sleep(0.05)
+
+
 def delete_topic(bootstrap: str, topic: str) -> None:
     async def run() -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await admin.start()
         try:
             await admin.delete_topics([topic])
+            await shown(admin, {topic: 0})
         finally:
             await admin.close()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
 from streams.topics import TopicNames, check_log, create_topics
 from surveillance.errors import InvalidInput, LogMismatch
+from tests.integration.kafka_log import shown
 
 pytestmark = pytest.mark.kafka
 
@@ -27,6 +29,7 @@ def administer(
                 await admin.delete_topics(list(delete))
             if grow:
                 await admin.create_partitions({topic: NewPartitions(count) for topic, count in grow.items()})
+            await shown(admin, {**{one.name: one.num_partitions for one in create}, **dict.fromkeys(delete, 0), **(grow or {})})
         finally:
             await admin.close()
 
@@ -55,6 +58,14 @@ def test_an_existing_topic_is_not_changed_and_the_report_says_what_differs(kafka
             "message.timestamp.type is CreateTime, expected LogAppendTime",
             "cleanup.policy is compact, expected delete",
         )
+
+
+def test_of_two_who_create_at_once_one_did_and_the_other_is_told_what_differs(kafka_bootstrap: str, topic_prefix: str) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        two, three = threads.map(lambda count: create_topics(kafka_bootstrap, topic_prefix, count), [2, 3])
+    assert all(one.created != other.created for one, other in zip(two, three, strict=True))
+    for found, counts in ((two[0], "3 partitions, expected 2"), (three[0], "2 partitions, expected 3")):
+        assert found.created or found.differs == (counts,)
 
 
 def test_a_log_as_created_is_accepted_with_its_partition_count(kafka_bootstrap: str, topic_prefix: str) -> None:
