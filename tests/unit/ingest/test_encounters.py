@@ -66,3 +66,11 @@ def test_what_precedes_nothing_recent_is_forgotten():
     assert len(index) <= 66
     index.expire(1000 * HOUR_MS)
     assert len(index) == 0
+
+
+def test_the_previous_inference_is_the_last_in_event_time_also_across_fetches():
+    """An alert at two o'clock came first, then one fetch brings one o'clock without alert and three o'clock with one."""
+    index = EncounterIndex()
+    folded(index, [(5, 2 * HOUR_MS, True)])
+    found = folded(index, [(5, HOUR_MS, False), (5, 3 * HOUR_MS, True)])
+    assert found == [(True, False), (False, False)], "three o'clock goes on from the alert at two"
