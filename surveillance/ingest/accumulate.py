@@ -14,6 +14,7 @@ import numpy as np
 
 from surveillance.arrays import Bool, Codes, Int
 from surveillance.ingest.cells import CellTable
+from surveillance.ingest.distinct import distinct
 from surveillance.ingest.pane_table import Delta
 from surveillance.panes.rows import PaneKey
 from surveillance.panes.statistics import Statistic
@@ -71,9 +72,9 @@ def compact(rows: Rows, pane_ms: int) -> Compact:
         code = (rows.slices * cells + rows.cells) * span + (panes - first)
     else:  # a device with a clock in another century
         code = np.unique(np.stack([rows.slices, rows.cells, panes]), axis=1, return_inverse=True)[1].reshape(-1)
-    _, firsts, inverse = np.unique(code, return_index=True, return_inverse=True)
+    firsts, inverse = distinct(code)
     slice_of, cell_of = rows.slices[firsts], rows.cells[firsts].astype(np.int64)
-    return Compact(inverse.astype(np.int64), rows.offsets, slice_of, cell_of, panes[firsts] * pane_ms)
+    return Compact(inverse, rows.offsets, slice_of, cell_of, panes[firsts] * pane_ms)
 
 
 def deltas(

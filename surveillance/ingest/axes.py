@@ -9,6 +9,7 @@ import numpy as np
 from surveillance.arrays import Codes, Int
 from surveillance.events.batch import Columns, FeatureState
 from surveillance.ingest.cells import CellTable, Group
+from surveillance.ingest.distinct import distinct
 from surveillance.manifest.model_strata import Axis
 from surveillance.panes.groups import group_text
 from surveillance.panes.plan import Plan, axis_source
@@ -25,9 +26,9 @@ def cell_codes(
     combined = tenants[0].astype(np.int64)
     for codes, levels in coded:
         combined = combined * len(levels) + codes
-    distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    first, inverse = distinct(combined)
     groups = []
-    for at in first[: len(distinct)]:
+    for at in first.tolist():
         text = group_text(axes, [levels[codes[at]] for codes, levels in coded])
         groups.append(Group(tenants[1][tenants[0][at]], plan.digest, text))
     return cells.codes(groups)[inverse]

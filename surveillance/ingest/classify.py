@@ -15,6 +15,7 @@ import numpy as np
 from surveillance.arrays import Bool, Codes, Hashes, Int, Small
 from surveillance.events.batch import EventBatch
 from surveillance.events.reasons import CLOCK_SKEW, MANIFEST_UNKNOWN, RELEASE_UNKNOWN
+from surveillance.ingest.distinct import distinct
 from surveillance.ingest.run_index import Records, RunIndex
 from surveillance.registry import Registration, Registry
 from surveillance.store.protocol import RawRows
@@ -63,9 +64,9 @@ def resolve(batch: EventBatch, registry: Registry) -> tuple[Sequence[Registratio
     epoch = np.searchsorted(boundaries, batch.appended_ms, side="right").astype(np.int64)
     digests = len(digest.values) + 1
     combined = (release.codes.astype(np.int64) * digests + digest.codes + 1) * (len(boundaries) + 1) + epoch
-    distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    first, inverse = distinct(combined)
     found: list[Registration] = []
-    codes, differs = np.full(len(distinct), -1, np.int32), np.zeros(len(distinct), np.bool_)
+    codes, differs = np.full(len(first), -1, np.int32), np.zeros(len(first), np.bool_)
     for number, at in enumerate(first.tolist()):
         carried = digest.values[digest.codes[at]] if digest.codes[at] >= 0 else None
         release_id = release.values[release.codes[at]]

@@ -35,6 +35,7 @@ from surveillance.ingest.contributions import (
     label_contributions,
     span_contributions,
 )
+from surveillance.ingest.distinct import distinct
 from surveillance.ingest.encounters import EncounterIndex
 from surveillance.ingest.entries import LEDGER_STATISTIC, ledger_entries, refused_rows
 from surveillance.ingest.field_use import action_reports, in_field_use, outcome_reports
@@ -308,14 +309,13 @@ class PartitionFold:
 
     def _of_joined(self, joined_rows: Joined, make: _MakeJoined) -> list[Contribution]:
         found: list[Contribution] = []
-        digests = (
-            np.array([cell.manifest_digest for cell in self.cells.cells])[joined_rows.cell]
-            if len(joined_rows.cell)
-            else np.zeros(0)
-        )
-        for digest in np.unique(digests).tolist():
+        digests = [cell.manifest_digest for cell in self.cells.cells]
+        seen = sorted({digests[code] for code in np.unique(joined_rows.cell).tolist()})
+        number_of = {digest: number for number, digest in enumerate(seen)}
+        digest_of = np.array([number_of.get(digest, -1) for digest in digests], np.int64)[joined_rows.cell]
+        for digest, number in number_of.items():
             registration = self.registry.get(digest)
-            mine = joined_rows.field_use & (digests == digest)
+            mine = joined_rows.field_use & (digest_of == number)
             if registration is not None and mine.any():
                 chosen = Joined(*(getattr(joined_rows, field)[mine] for field in Joined.__slots__))
                 found += make(registration.plan, chosen, self._day_cells(chosen.cell, chosen.event_ms))
@@ -324,9 +324,9 @@ class PartitionFold:
     def _day_cells(self, cells: Codes, event_ms: Int) -> Codes:
         day = event_ms // DAY_MS
         combined = cells.astype(np.int64) * 100_000 + day
-        distinct, inverse = np.unique(combined, return_inverse=True)
+        first, inverse = distinct(combined)
         groups = []
-        for code in distinct.tolist():
+        for code in combined[first].tolist():
             tenant, digest, text = self.cells.cells[code // 100_000]
             groups.append(Group(tenant, digest, "&".join(filter(None, (f"{DAY_AXIS}={code % 100_000}", text)))))
         return self._day_table.codes(groups)[inverse]

@@ -15,11 +15,20 @@ from surveillance.manifest.manifest import Manifest
 from surveillance.panes.plan import bin_count, feature_distribution
 from surveillance.panes.statistics import FeatureTail
 
+_MOST_COMPARED = 32
+"""Inner edges up to which each is compared with every value; beyond that a search takes fewer steps."""
+
 
 def number_bins(edges: Sequence[float], values: Float) -> Int:
     """Bin of each value, 0 to len(edges) - 2."""
-    inner = np.array(edges[1:-1])
-    return np.searchsorted(inner, values, side="right").astype(np.int64)
+    inner = edges[1:-1]
+    if len(inner) > _MOST_COMPARED:
+        return np.searchsorted(np.array(inner), values, side="right").astype(np.int64)
+    # Counting the edges at or below a value takes no branch, so it is several times quicker than a search.
+    found = np.zeros(len(values), np.int8)
+    for edge in inner:
+        found += values >= edge
+    return found.astype(np.int64)
 
 
 def category_bins(levels: Sequence[str], text: Coded) -> tuple[Int, Bool]:
