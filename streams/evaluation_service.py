@@ -109,8 +109,10 @@ class _Tenure:
         """Status lines that changed, the summary, and how far each manifest is judged now."""
         revision = sum(one.offset + 1 for one in self._progress.values())
         lines = [(LINE + key, line) for key, line in self._evaluator.take_changed_status()]
-        ledger = Ledger.of_totals(self._evaluator.mirror.totals(LEDGER))
-        lines.append((SUMMARY, summary_line(ledger, len(self._evaluator.mirror), watermark_ms)))
+        if self.digests is None or self.digests or not len(self._registry):
+            # One that owns nothing must not tell how far judging has come.
+            ledger = Ledger.of_totals(self._evaluator.mirror.totals(LEDGER))
+            lines.append((SUMMARY, summary_line(ledger, len(self._evaluator.mirror), watermark_ms)))
         rows = [StatusRow(key, revision, line_text(line)) for key, line in lines]
         changed = [row for row in rows if self._status.get(row.key) != row.body]
         self._status |= {row.key: row.body for row in changed}

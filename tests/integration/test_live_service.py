@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.integration.kafka_log import read_all
-from tests.integration.live_service import Line, differences, kafka_settings, lines_of, prepare, replayed, written
-from tests.integration.pms_process import PmsProcess, run_pms, wait_until
+from tests.integration.live_service import (
+    assert_delivered,
+    await_events,
+    await_replayed,
+    differences,
+    kafka_settings,
+    lines_of,
+    prepare,
+    replayed,
+    stored_lines,
+    summary_at,
+    written,
+)
+from tests.integration.pms_process import PmsProcess, run_pms
 from tests.oracle.streams import generate
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chdb, pytest.mark.slow]
 
 PARTITIONS = 4
-
-
-def summary_at(url: str) -> Line | None:
-    """The summary of a service, None while there is none."""
-    try:
-        with urlopen(Request(f"{url}/v1/monitors", headers={"Accept": "application/x-ndjson"}), timeout=10) as answer:
-            lines = lines_of(answer.read().decode())
-    except (URLError, TimeoutError, ConnectionError):
-        return None
-    return lines[-1] if lines and lines[-1]["kind"] == "summary" else None
-
-
-def await_events(url: str, events: int, watermark: str | None = None) -> None:
-    """Returns when so many events are in the summary, and time has come so far."""
-
-    def reached() -> bool:
-        found = summary_at(url)
-        return found is not None and found["events"] >= events and watermark in (None, found["watermark"])
-
-    wait_until(reached, f"{events} events up to {watermark} at {url}")
 
 
 def test_a_published_file_gives_the_status_lines_of_its_replay_whatever_is_killed_meanwhile(
@@ -57,25 +45,13 @@ def test_a_published_file_gives_the_status_lines_of_its_replay_whatever_is_kille
                 running.kill()
                 running = PmsProcess("up", settings, tmp_path, f"up-{number + 1}")
         url = running.url()
-        await_events(url, expected[-1]["events"], expected[-1]["watermark"])
-        live = lines_of(run_pms("status", "--api", url, "--json", environment=settings))
-        assert differences(live, expected) == []
+        await_replayed(url, expected, settings)
+        stored = stored_lines(url)
         assert running.terminate() == 0, running.said()[-2000:]
         assert differences(lines_of(run_pms("status", "--json", environment=settings)), expected) == []
     finally:
         running.kill()
-    _assert_delivered_once_under_each_id(kafka_bootstrap, topic_prefix)
-
-
-def _assert_delivered_once_under_each_id(bootstrap: str, prefix: str) -> None:
-    """An incident's states may come again after a crash, word for word; no id has two meanings, and no trigger is an orphan."""
-    incidents = [json.loads(record.value) for record in read_all(bootstrap, prefix + "incidents", 1)]
-    triggers = [json.loads(record.value) for record in read_all(bootstrap, prefix + "triggers", 1)]
-    assert incidents
-    states = {json.dumps(line, sort_keys=True) for line in incidents}
-    assert len({(line["incident_id"], line["state"], line["level"], line["changed_at"]) for line in incidents}) == len(states)
-    assert len({line["trigger_id"] for line in triggers}) == len({json.dumps(line, sort_keys=True) for line in triggers})
-    assert {line["incident_id"] for line in triggers} <= {line["incident_id"] for line in incidents}
+    assert_delivered(kafka_bootstrap, topic_prefix, stored)
 
 
 def test_an_embedded_store_that_a_service_has_open_is_not_opened_twice(
