@@ -28,7 +28,7 @@ _ROWS_KEPT_MS = 4 * DAY_MS
 _EVENTS_KEPT_MS = JOIN_HORIZON_MS + DAY_MS
 """Raw rows younger than this are read when a partition is taken over: an inference within the join's horizon arrived up to
 the clock skew before its event time, its early labels before that."""
-_ROWS_PER_INSERT = 50_000
+_ROWS_PER_INSERT = 20_000
 """Raw rows of one insert, fewer than this and one fetch more: bounds the memory of a flush."""
 
 

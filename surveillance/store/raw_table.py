@@ -32,7 +32,7 @@ class RawTable:
     def write(self, log_id: str, chunks: Sequence[RawRows]) -> None:
         tables = [_table(log_id, rows) for rows in chunks if len(rows)]
         if tables:
-            self._connection.insert("telemetry", pa.concat_tables(tables).unify_dictionaries().combine_chunks())
+            self._connection.insert("telemetry", pa.concat_tables(tables).unify_dictionaries())
 
     def read(
         self, log_id: str, partition: int, *, last_offset: int, since_ms: int, kinds: Sequence[int], ids: bool
