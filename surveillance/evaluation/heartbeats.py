@@ -39,6 +39,11 @@ class HeartbeatMonitor:
         self._steady = max(max(rule.of, rule.clear_after) for rule in rules)
         """Ticks a series is still judged after its last breach; until the next one only its newest tick matters."""
 
+    @property
+    def is_cumulative(self) -> bool:
+        """Each of its evaluations stands as it is."""
+        return False
+
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of each multiple of the interval passed since the last call, where it can matter to anybody."""
         first, last = self.subject.first_event_pane(), self._last_tick(moment)

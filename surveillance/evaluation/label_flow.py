@@ -73,6 +73,11 @@ class CusumMonitor:
         self._judged_end: int | None = None
         self._first: int | None = None
 
+    @property
+    def is_cumulative(self) -> bool:
+        """Each of its evaluations stands as it is."""
+        return False
+
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of each base pane in which labels folded, or were corrected, since the last call."""
         end = self._last_end(moment)

@@ -18,7 +18,12 @@ from surveillance.manifest.model_monitors import Monitor
 class MonitorJudge(Protocol):
     """Judges one monitor of one subject whenever it is asked."""
 
+    subject: Subject
     monitor: Monitor
+
+    @property
+    def is_cumulative(self) -> bool:
+        """Whether it is one window that grows, judged at its newest end only."""
 
     def judge(self, moment: Moment) -> Iterator[Evidence]: ...
 

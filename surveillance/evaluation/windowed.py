@@ -67,6 +67,11 @@ class WindowedMonitor:
         self._dirty = [sums.table.subscribe() for sums in self._sums]
         self._windows = DueWindows(self.size_ms, self.slide_ms, or_age_ms=self._or_age_ms, reads_all_before=self.reads_all_before)
 
+    @property
+    def is_cumulative(self) -> bool:
+        """Whether it is one window that grows, judged at its newest end only."""
+        return self.size_ms is None and not self.reads_all_before
+
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of windows that have closed, changed, matured or become complete since the last call, ascending by end."""
         end, first = self._last_end(moment), self.subject.first_event_pane()

@@ -9,10 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from surveillance.evaluation.earlier_looks import EarlierLooks
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.mirror import PaneMirror
 from surveillance.evaluation.monitors import MonitorJudge, judge_of
+from surveillance.evaluation.verdict import Verdict
 from surveillance.incidents.history import History
 from surveillance.incidents.incident import Incident
 from surveillance.incidents.lines import Line, incident_line, scope_key, status_line, trigger_line
@@ -76,6 +78,8 @@ class Evaluator:
         self._incidents: dict[CaseKey, Incident] = {}
         self._judged = judged or {}
         self._changed: set[CaseKey] = set()
+        self._looks: dict[tuple[str, str, int], EarlierLooks] = {}
+        self._moment: Moment | None = None
         for incident in sorted(incidents, key=lambda one: one.ordinal):
             self.adopt(incident)
 
@@ -89,6 +93,7 @@ class Evaluator:
 
     def judge(self, moment: Moment, owned: Collection[str] | None = None) -> Judgement:
         """Judge every monitor that is due at this moment, of the manifests with these digests (None = all)."""
+        self._moment = moment
         evidence: list[Evidence] = []
         decisions: list[Decision] = []
         for registration in self.registry.all():
@@ -171,8 +176,27 @@ class Evaluator:
         assert history.newest is not None
         assert registration is not None
         at = [monitor.id for monitor in registration.plan.manifest.surveillance.monitors].index(monitor_id)
+        last = history.last_conclusive
+        if history.newest.verdict is Verdict.INCONCLUSIVE and self._judges[tenant, digest][at].is_cumulative:
+            last = self._earlier_look(case, at, history.newest)
         key = (registration.manifest_id, f"{registration.revision:010d}", digest, f"{at:06d}", tenant, scope_key(scope))
-        return "\n".join(key), status_line(history.newest, history.last_conclusive)
+        return "\n".join(key), status_line(history.newest, last)
+
+    def _earlier_look(self, case: CaseKey, at: int, newest: Evidence) -> Evidence | None:
+        """The last conclusive look at a cumulative series; one walk back serves every scope of the monitor."""
+        tenant, digest, monitor_id, scope = case
+        judge = self._judges[tenant, digest][at]
+        looks = self._looks.get((tenant, digest, at))
+        if looks is None:
+            looks = self._looks[tenant, digest, at] = EarlierLooks(judge.subject, judge.monitor)
+        cases = [one for one in self._history if one[:3] == (tenant, digest, monitor_id)]
+        waiting = [one[3] for one in cases if _is_inconclusive(self._history[one])]
+        assert self._moment is not None
+        return looks.last_conclusive(waiting, newest.end_ms, self._moment).get(scope)
+
+
+def _is_inconclusive(history: History) -> bool:
+    return history.newest is not None and history.newest.verdict is Verdict.INCONCLUSIVE
 
 
 def _case(evidence: Evidence) -> CaseKey:

@@ -17,8 +17,6 @@ ARRIVALS = 0.05
 """Relative: expected arrivals stand for the middles of panes (READINGS, R48)."""
 SUMS = 5e-6
 """Sums of scores and of squares are whole micro-units."""
-AS_TAKEN = ("npv", "identity.total")
-"""Cumulative series: their earlier looks stand as they were taken, which one judgement at the end cannot say (READINGS, R59)."""
 
 IncidentFacts = tuple[Any, ...]
 
@@ -49,7 +47,7 @@ def _of_line(monitor: str, ours: Line, theirs: Mapping[str, Any]) -> list[str]:
     if ours["reason"] != theirs["reason"] and (theirs["reason"], ours["reason"]) != (None, "interval_spans_limit"):
         found.append(f"reason {ours['reason']} for {theirs['reason']}")
     found += _of_estimate(monitor, ours["estimate"], theirs["estimate"])
-    if monitor not in FROM_BINS and monitor not in AS_TAKEN:
+    if monitor not in FROM_BINS:
         found += _of_last_conclusive(ours.get("last_conclusive"), theirs["last_conclusive"])
     return found
 
