@@ -35,6 +35,11 @@ class Slice:
     events: int
     messages: Sequence[Message]
 
+    @property
+    def ticks(self) -> Sequence[Message]:
+        """The last of the messages, one for each partition."""
+        return self.messages[-PARTITIONS:]
+
 
 class Stage(Protocol):
     """Where the story is played. `topic` is the telemetry's."""
