@@ -17,6 +17,12 @@ class Metrics:
         self.record_bytes = Counter(
             "pms_record_bytes_folded", "Bytes of record values handed to ingest", partition, registry=registry
         )
+        self.events = Counter(
+            "pms_events_folded", "Events by what became of them; folded again after a crash, counted again here",
+            ("disposition",), registry=registry,
+        )  # fmt: skip
+        self.quarantined = Counter("pms_events_quarantined", "Refused events by reason", ("reason",), registry=registry)
+        self.unknown_fields = Counter("pms_unknown_fields", "Fields that no schema names, ignored", registry=registry)
         self.lag_records = Gauge(
             "pms_lag_records", "Records between the next offset and the end of the partition", partition, registry=registry
         )

@@ -215,6 +215,7 @@ def _telemetry_sink(ground: Ground, releases: Releases, flushed: Callable[[], No
         header_key=key,
         registrations_ms=lambda: releases.complete_to_ms,
         flushed=flushed,
+        metrics=ground.metrics,
     )
 
 

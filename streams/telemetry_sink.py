@@ -14,12 +14,14 @@ from time import monotonic
 
 import numpy as np
 
+from streams.metrics import Metrics
 from streams.sink import LOG_START, REFUSED_HEADER, STOPPED, Record
 from surveillance.errors import QuarantineLimit, StoreUnavailable
 from surveillance.events.batch import EventBatch
 from surveillance.events.decode import TimeSource, decode
 from surveillance.events.limits import DecodeLimits
 from surveillance.events.reasons import NAMELESS
+from surveillance.ingest.classify import Disposition
 from surveillance.ingest.owned import Acknowledge, LogPartition, OwnedPartition, flush
 from surveillance.ingest.partition import Prepared
 from surveillance.ingest.quarantine_limit import QuarantinePolicy, QuarantineState
@@ -65,10 +67,11 @@ class TelemetrySink:
         policy: SinkPolicy | None = None,
         registrations_ms: Callable[[], int] = always,
         flushed: Callable[[], None] = lambda: None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._log, self._store, self._registry, self._acknowledge = log, store, registry, acknowledge
         self._time_source, self._header_key, self._policy = time_source, header_key, policy or SinkPolicy()
-        self._registrations_ms, self._flushed = registrations_ms, flushed
+        self._registrations_ms, self._flushed, self._metrics = registrations_ms, flushed, metrics
         self._owned: dict[int, OwnedPartition] = {}
         self._quarantine: dict[int, QuarantineState] = {}
         self._unapplied: dict[int, Prepared] = {}
@@ -122,6 +125,8 @@ class TelemetrySink:
             for _ in owned.apply(prepared):
                 pass
             del self._unapplied[partition]
+            if self._metrics is not None:
+                _count(self._metrics, prepared)
 
     def _await_registrations(self, records: Sequence[Record]) -> None:
         """A registration is in force 60 s after its broker time, so those of this time at the latest must be known."""
@@ -180,6 +185,19 @@ class TelemetrySink:
         self._flushed_at = monotonic()
         self._flushed()
         return {partition: owned.offset + 1 for partition, owned in self._owned.items()}
+
+
+def _count(metrics: Metrics, prepared: Prepared) -> None:
+    """A counter for each thing that may become of an event."""
+    numbers = np.bincount(prepared.raw.disposition, minlength=len(Disposition))
+    for disposition in Disposition:
+        if numbers[disposition]:
+            metrics.events.labels(disposition.name.lower()).inc(int(numbers[disposition]))
+    metrics.events.labels("quarantined").inc(len(prepared.refused))
+    metrics.events.labels("elsewhere").inc(len(prepared.elsewhere))
+    for one in prepared.refused:
+        metrics.quarantined.labels(one.reason).inc()
+    metrics.unknown_fields.inc(prepared.batch.unknown_fields)
 
 
 def _with_refusals_named(batch: EventBatch, records: Sequence[Record]) -> EventBatch:
