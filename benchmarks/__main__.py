@@ -6,8 +6,10 @@ Kafka is the broker of `PMS_KAFKA_BOOTSTRAP`, or one that deploy/kafka.py starts
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,18 +24,23 @@ from benchmarks.table import RESULTS, markdown, write
 from benchmarks.waiting_inferences import memory, restart
 from deploy.kafka import kafka_broker
 
+SILENCE = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}
+"""Peers report their use over the network unless told not to."""
 PEERS = ("evidently", "nannyml", "whylogs", "scikit-learn")
-BENCHMARKS: dict[str, Callable[[str, Options], Result]] = {
+ON_KAFKA: Mapping[str, Callable[[str, Options], Result]] = {
     "json-single": json_single,
     "json-batch": json_batch,
     "arrow-batch": arrow_batch,
+    "pane-to-incident": pane_to_incident,
+}
+ALONE: Mapping[str, Callable[[Options], Result]] = {
     "drift-peers": drift_peers,
     "calibration-peers": calibration_peers,
-    "pane-to-incident": pane_to_incident,
     "restart": restart,
     "memory": memory,
 }
-"""By id; an id never changes its meaning."""
+BENCHMARKS = (*ON_KAFKA, *ALONE)
+"""Ids; an id never changes its meaning."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,18 +51,25 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds, of which the median counts")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the files")
     given = parser.parse_args(arguments)
+    os.environ.update(SILENCE)
     unknown = [name for name in given.ids if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     results = []
-    with kafka_broker() as bootstrap:
-        for name in given.ids or BENCHMARKS:
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            found = BENCHMARKS[name](bootstrap, Options(given.scale, given.rounds))
-            results.append(replace(found, machine=machine(PEERS)))
-            write(results[-1], given.results)
+    for found in _measured(given.ids or BENCHMARKS, Options(given.scale, given.rounds)):
+        results.append(replace(found, machine=machine(PEERS)))
+        write(results[-1], given.results)
     print(markdown(results))
     return 0
+
+
+def _measured(ids: Sequence[str], options: Options) -> Iterator[Result]:
+    """Results in the order of the ids; a broker is started for those that need one."""
+    with ExitStack() as stack:
+        bootstrap = stack.enter_context(kafka_broker()) if ON_KAFKA.keys() & set(ids) else ""
+        for name in ids:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            yield ON_KAFKA[name](bootstrap, options) if name in ON_KAFKA else ALONE[name](options)
 
 
 if __name__ == "__main__":

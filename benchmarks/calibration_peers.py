@@ -20,8 +20,8 @@ _EVALUATIONS = 20
 _MICRO = 1_000_000
 
 
-def calibration_peers(bootstrap: str, options: Options) -> Result:
-    """`bootstrap` is not used: there is no log in this one."""
+def calibration_peers(options: Options) -> Result:
+    """All in one process; a peer that is not installed is named as missing."""
     rng = np.random.default_rng(1)
     rows = options.scaled(_ROWS, _CELLS * 100)
     score = rng.beta(1.2, 4, rows)

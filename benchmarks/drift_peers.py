@@ -19,8 +19,8 @@ _PROBS = np.full((1, 10), 0.1)
 _REFERENCE_ROWS = 40_000
 
 
-def drift_peers(bootstrap: str, options: Options) -> Result:
-    """`bootstrap` is not used: there is no log in this one."""
+def drift_peers(options: Options) -> Result:
+    """All in one process; a peer that is not installed is named as missing."""
     rng = np.random.default_rng(1)
     rows = options.scaled(_ROWS, 2_000)
     values = rng.standard_normal((_FEATURES, rows))

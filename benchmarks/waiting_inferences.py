@@ -12,8 +12,8 @@ from benchmarks.result import Claim, Contender, Options, Result
 _WAITING = 10_000_000
 
 
-def restart(bootstrap: str, options: Options) -> Result:
-    """`bootstrap` is not used: what is read again is in the store."""
+def restart(options: Options) -> Result:
+    """What is read again is in the store; there is no log in this one."""
     rounds = _taken_over(options)
     waiting = rounds[0]["waiting"]
     contenders = {
@@ -25,8 +25,8 @@ def restart(bootstrap: str, options: Options) -> Result:
     return Result("restart", what, options.scale, contenders, claims)
 
 
-def memory(bootstrap: str, options: Options) -> Result:
-    """`bootstrap` is not used, as above."""
+def memory(options: Options) -> Result:
+    """Of the process that has taken over, without its consumer."""
     rounds = _taken_over(options)
     waiting = rounds[0]["waiting"]
     contenders = {
