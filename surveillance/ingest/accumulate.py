@@ -7,13 +7,13 @@ moments in a replay, single records while a partition recovers from a crash (law
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from surveillance.arrays import Bool, Codes, Int
-from surveillance.ingest.cells import CellTable
+from surveillance.ingest.cells import CellTable, Group
 from surveillance.ingest.distinct import distinct
 from surveillance.ingest.pane_table import Delta
 from surveillance.panes.rows import PaneKey
@@ -44,7 +44,16 @@ class Rows:
     times_ms: Int
 
 
-class Compact(NamedTuple):
+class _Grouping(NamedTuple):
+    """The numbers of a block by row of the pane table: `order` sorts them, a row begins at each of `starts`; its slice, group, pane."""
+
+    order: Int
+    starts: Int
+    rows: Sequence[tuple[int, Group, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compact:
     """Rows that share slice, cell and pane, numbered: `inverse[i]` is the number of row i, `offsets[i]` its record's offset."""
 
     inverse: Int
@@ -52,6 +61,28 @@ class Compact(NamedTuple):
     slices: Int
     cells: Int
     panes_ms: Int
+    _groupings: dict[tuple[tuple[str, ...], int, int], _Grouping] = field(default_factory=dict)
+
+    def grouping(self, axes: tuple[str, ...], start: int, stop: int, cells: CellTable) -> _Grouping:
+        """The numbers from `start` to `stop` grouped by these axes; statistics that share the numbering share it, too.
+
+        `cells` is always the table that the cells are codes of.
+        """
+        known = self._groupings.get((axes, start, stop))
+        if known is None:
+            known = self._groupings[axes, start, stop] = self._grouped(axes, start, stop, cells)
+        return known
+
+    def _grouped(self, axes: tuple[str, ...], start: int, stop: int, cells: CellTable) -> _Grouping:
+        slices, panes = self.slices[start:stop], self.panes_ms[start:stop]
+        group_of, groups = cells.groups(axes)
+        group = group_of[self.cells[start:stop]]
+        order = np.lexsort((panes, group, slices))
+        changed = (np.diff(slices[order]) != 0) | (np.diff(group[order]) != 0) | (np.diff(panes[order]) != 0)
+        starts = np.concatenate([[0], np.flatnonzero(changed) + 1])
+        first = order[starts]
+        named = zip(slices[first].tolist(), group[first].tolist(), panes[first].tolist(), strict=True)
+        return _Grouping(order, starts, [(number, groups[code], pane) for number, code, pane in named])
 
     def latest(self, contributing: Bool | None) -> Int:
         """The last offset among the contributing rows (all where None) of each number; -1 where none contributes."""
@@ -89,10 +120,11 @@ def deltas(
     latest = numbered.latest(_contributing(increments, len(numbered.inverse)))
     for start in range(0, len(numbered.slices), per_block):
         stop = min(start + per_block, len(numbered.slices))
-        touched = np.flatnonzero(latest[start:stop] >= 0)
-        if len(touched):
+        if (latest[start:stop] >= 0).any():
             dense = _dense(numbered.inverse, increments, statistic.length, start, stop)
-            yield from _grouped(statistic, numbered, latest, dense[touched], touched + start, cells, partition)
+            for axes in statistic.axis_sets:
+                grouping = numbered.grouping(axes, start, stop, cells)
+                yield from _summed(statistic.id, grouping, dense, latest[start:stop], partition)
 
 
 def _contributing(increments: Sequence[Increments], rows: int) -> Bool | None:
@@ -123,20 +155,9 @@ def _dense(inverse: Int, increments: Sequence[Increments], length: int, start: i
     return total.reshape(stop - start, length)
 
 
-def _grouped(
-    statistic: Statistic, numbered: Compact, latest_of: Int, dense: Int, number: Int, cells: CellTable, partition: int
-) -> Iterator[tuple[int, Delta]]:
-    slices, panes, offsets = numbered.slices[number], numbered.panes_ms[number], latest_of[number]
-    for axes in statistic.axis_sets:
-        group_of, groups = cells.groups(axes)
-        group = group_of[numbered.cells[number]]
-        order = np.lexsort((panes, group, slices))
-        changed = (np.diff(slices[order]) != 0) | (np.diff(group[order]) != 0) | (np.diff(panes[order]) != 0)
-        starts = np.concatenate([[0], np.flatnonzero(changed) + 1])
-        sums = np.add.reduceat(dense[order], starts, axis=0)
-        latest = np.maximum.reduceat(offsets[order], starts)
-        firsts = order[starts]
-        for row, at in enumerate(firsts):
-            tenant, digest, text = groups[group[at]]
-            key = PaneKey(tenant, digest, partition, statistic.id, text, int(panes[at]))
-            yield int(slices[at]), Delta(key, int(latest[row]), sums[row])
+def _summed(statistic: str, grouping: _Grouping, dense: Int, latest: Int, partition: int) -> Iterator[tuple[int, Delta]]:
+    sums = np.add.reduceat(dense[grouping.order], grouping.starts, axis=0)
+    newest = np.maximum.reduceat(latest[grouping.order], grouping.starts)
+    for at in np.flatnonzero(newest >= 0).tolist():
+        number, (tenant, digest, text), pane_ms = grouping.rows[at]
+        yield number, Delta(PaneKey(tenant, digest, partition, statistic, text, pane_ms), int(newest[at]), sums[at])
