@@ -45,7 +45,10 @@ class Rows:
 
 
 class _Grouping(NamedTuple):
-    """The numbers of a block by row of the pane table: `order` sorts them, a row begins at each of `starts`; its slice, group, pane."""
+    """The numbers of a block by row of the pane table: sorted by `order`, a row begins at each of `starts`.
+
+    `rows` has the slice, group and pane of each.
+    """
 
     order: Int
     starts: Int
