@@ -37,6 +37,7 @@ from streams.sink import LOG_START, STOPPED, Record
 from surveillance.errors import QuarantineLimit, StoreUnavailable
 
 logger = get_logger(__name__)
+ASK_AGAIN_S = 0.1
 
 
 class Phase(Enum):
@@ -305,11 +306,14 @@ class BulkConsumer(Consumer):
 
     # flush and back-off -------------------------------------------------------------------------------------
     def _patience(self) -> float:
-        """How long to wait for records: until the next flush, at most a second."""
-        return min(1.0, max(0.01, self._due_at - monotonic()))
+        """How long to wait for records: until the next flush, at most a second; less while the sink may ask for one."""
+        return min(ASK_AGAIN_S if self._dirty else 1.0, max(0.01, self._due_at - monotonic()))
 
     async def _tend(self) -> None:
         """Loads, flushes or tries again when it is time to."""
+        if self._phase is Phase.FOLDING and self._dirty and not (self._unfolded or self._flush_asked or self._delay.seconds):
+            # A sink that has just flushed says no to a pane that closes, and no other list need come to ask it again.
+            self._flush_asked = await self.plan.lane.call(self.plan.sink.flush_due)
         due = monotonic() >= self._due_at
         asked = self._flush_asked and not self._delay.seconds
         if self._phase is Phase.LOADING and (due or not self._delay.seconds):

@@ -58,7 +58,10 @@ class PartitionSink(Protocol):
         """
 
     def flush_due(self) -> bool:
-        """Asked after each fold: whether to flush now, before the interval is over (a pane closed, memory is full)."""
+        """Whether to flush now, before the interval is over (a pane closed, memory is full).
+
+        Asked after each fold, and again and again while something folded is not flushed.
+        """
 
     def flush(self, deadline_s: float | None) -> Mapping[int, int]:
         """Writes raw rows, quarantine, panes and progress, in this order, within `deadline_s` seconds (None = no bound).

@@ -6,6 +6,7 @@ Two workers of one process share a `Ledger` as they would share a store: what is
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import defaultdict
@@ -100,6 +101,8 @@ class RecordingSink:
         self.gaps: list[tuple[int, int, int, int]] = []
         self.assignments: list[frozenset[int]] = []
         self.largest_list = 0
+        self.refuses_flushes = math.inf
+        """How many times the sink is asked in vain whether to flush."""
         self._threads: set[int] = set()
         self._next: dict[int, int] = {}
         self._folded: dict[int, list[Record]] = {}
@@ -132,7 +135,8 @@ class RecordingSink:
             self._next[partition] = record.offset + 1
 
     def flush_due(self) -> bool:
-        return False
+        self._enter("flush_due")
+        return self.faults.seen["flush_due"] >= self.refuses_flushes
 
     def flush(self, deadline_s: float | None) -> Mapping[int, int]:
         self._enter("flush")

@@ -291,6 +291,18 @@ class TestStoreDown:
             assert ledger.total() == 0, call
 
 
+class TestFlush:
+    def test_a_sink_that_wants_a_flush_later_is_asked_again_without_another_record(
+        self, settings: WorkerSettings, produce: Callable[..., None]
+    ) -> None:
+        ledger = Ledger()
+        worker = RunningWorker(replace(settings, pace=replace(QUICK, flush_interval_s=600.0)), ledger)
+        worker.sink.refuses_flushes = 4
+        produce(1, (0,))
+        with worker:
+            wait_until(lambda: ledger.total() == 1, what="the record is flushed long before the interval is over")
+
+
 class TestTransactions:
     def test_an_aborted_transaction_is_not_counted_and_the_gap_it_leaves_is_none(
         self, settings: WorkerSettings, topic_prefix: str
