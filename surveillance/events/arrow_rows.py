@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -14,11 +14,11 @@ from surveillance.arrays import Hashes, Int, Small
 from surveillance.events.arrow_columns import ArrowColumns
 from surveillance.events.arrow_leaves import Sound
 from surveillance.events.batch import Columns, Kind
-from surveillance.events.column_rows import row_texts
+from surveillance.events.column_rows import row_objects
 from surveillance.events.hashing import device_seeds
-from surveillance.events.kinds import Event
+from surveillance.events.kinds import AnyEvent, Event
 from surveillance.events.payloads import Lines
-from surveillance.events.single import DECODER, ENCODER
+from surveillance.events.single import ENCODER
 from surveillance.events.struct_columns import StructColumns
 
 
@@ -49,7 +49,9 @@ class ArrowRows:
 
     @cached_property
     def _events(self) -> list[Event]:
-        return [cast(Event, DECODER.decode(text)) for text in row_texts(self.batch)]
+        # Sound columns hold plain values that fit, so the objects need not become text and be read again.
+        events: list[Event] = msgspec.convert(row_objects(self.batch), list[AnyEvent])
+        return events
 
     @cached_property
     def _structs(self) -> StructColumns:

@@ -37,11 +37,16 @@ class _Column(NamedTuple):
 
 def row_texts(batch: pa.RecordBatch) -> list[bytes]:
     """JSON text of each row, oddities included: what is wrong with it is for the reader of events to say."""
+    return [msgspec.json.encode(row, enc_hook=str) for row in row_objects(batch)]
+
+
+def row_objects(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Each row as the object that its JSON text says; a value that JSON does not know stands as it came."""
     named = zip(batch.schema.names, batch.columns, strict=True)
     columns = [_column(name, _values(array, name == FEATURES)) for name, array in named]
     schemas = next((column.values for column in columns if column.head == "schema" and not column.part), None)
     nulls = [_nulls_said(schema) for schema in schemas or [None] * batch.num_rows]
-    return [msgspec.json.encode(_row(columns, at, nulls[at]), enc_hook=str) for at in range(batch.num_rows)]
+    return [_row(columns, at, nulls[at]) for at in range(batch.num_rows)]
 
 
 def _column(name: str, values: Sequence[Any]) -> _Column:
