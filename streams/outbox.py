@@ -14,11 +14,13 @@ from streams.outlet import SEND_WITHIN_S, Sender
 from streams.producer import Message
 from surveillance.events.headers import CONTENT_TYPE
 from surveillance.incidents.lines import Line, line_text
+from surveillance.incidents.reading import every_document, newest_triggers
 from surveillance.incidents.record import body_of
 from surveillance.store.protocol import Document, Store
 
 _JSON = (CONTENT_TYPE, b"application/json")
-_MARK = "delivered|"
+_MARKS = "delivered"
+"""Tenant of the marks, so that whoever reads the other documents of the service does not read them all."""
 
 
 class Outbox:
@@ -27,38 +29,33 @@ class Outbox:
     def __init__(self, store: Store, log_id: str, sender: Sender, incidents: str, triggers: str) -> None:
         self._store, self._log_id, self._sender = store, log_id, sender
         self._topics = {"incident": (incidents, "incident_id"), "trigger": (triggers, "trigger_id")}
-        self._waiting: list[Line] = []
-        self._started = False
+        self._waiting: dict[str, Line] = {}
+        self._looks_back = True
+
+    def look_back(self) -> None:
+        """Lines may be stored that whoever stored them did not deliver: the next call of `deliver` sends them, too."""
+        self._looks_back = True
 
     def deliver(self, decided: Sequence[Line]) -> None:
-        """Send these lines, which are stored, and at the first call whatever a crash left undelivered before them.
+        """Send these lines, which are stored, and before them, at the first call, whatever a crash left undelivered.
 
         Raises StoreUnavailable (NotAcknowledged among them): nothing is lost, call it again.
         """
-        self._waiting += decided
-        if not self._started:
-            self._waiting = [*self._left_over(), *self._waiting]
-            self._started = True
+        self._waiting |= {_mark(line): line for line in decided}
+        if self._looks_back:
+            self._waiting = {_mark(line): line for line in self._left_over()} | self._waiting
+            self._looks_back = False
         if self._waiting:
-            self._sender.send_all([self._message(line) for line in self._waiting], SEND_WITHIN_S)
-            marks = dict.fromkeys(_mark(line) for line in self._waiting)
-            self._store.append("meta", [Document("", "", mark, 0, 0, "{}") for mark in marks])
-            self._waiting = []
+            self._sender.send_all([self._message(line) for line in self._waiting.values()], SEND_WITHIN_S)
+            self._store.append("meta", [Document(_MARKS, "", mark, 0, 0, "{}") for mark in self._waiting])
+            self._waiting = {}
 
     def _left_over(self) -> Iterator[Line]:
         """Stored lines without a mark: an incident's in their order, then the triggers."""
-        marks = {one.key for one in self._store.newest("meta", tenant="") if one.key.startswith(_MARK)}
-        for newest in self._of_log(self._store.newest("incident_events")):
-            if _mark(body_of(newest)["line"]) not in marks:
-                events = self._store.history("incident_events", tenant=newest.tenant, key=newest.key, since_ms=-(2**63))
-                yield from (line for event in events if _mark(line := body_of(event)["line"]) not in marks)
-        for trigger in self._of_log(self._store.newest("triggers")):
-            asked: Line = json.loads(trigger.body)
-            if _mark(asked) not in marks:
-                yield asked
-
-    def _of_log(self, documents: Sequence[Document]) -> Iterator[Document]:
-        return (one for one in documents if one.key.startswith(f"{self._log_id}|"))
+        marks = {one.key for one in self._store.newest("meta", tenant=_MARKS)}
+        lines: list[Line] = [body_of(event)["line"] for event in every_document(self._store, self._log_id)]
+        lines += newest_triggers(self._store, self._log_id)
+        return (line for line in lines if _mark(line) not in marks)
 
     def _message(self, line: Line) -> Message:
         topic, key = self._topics[line["kind"]]
@@ -67,4 +64,4 @@ class Outbox:
 
 def _mark(line: Line) -> str:
     """Identity of a delivery: the line itself, whatever the order of its keys."""
-    return _MARK + hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()[:32]

@@ -221,8 +221,9 @@ def _telemetry_sink(ground: Ground, releases: Releases, flushed: Callable[[], No
 
 def _evaluation(ground: Ground, wake: Wake, owned: Owned, judged: Deliver = lambda decided: None) -> Beside:
     shape = LogShape(ground.log.partitions, None if ground.header_time else ground.log.first_seen_ms)
-    service = EvaluationService(ground.store, ground.registry, ground.log.log_id, shape, owned)
-    outbox = Outbox(ground.store, ground.log.log_id, ground.sender, ground.names.incidents, ground.names.triggers)
+    log_id = ground.log.log_id
+    outbox = Outbox(ground.store, log_id, ground.sender, ground.names.incidents, ground.names.triggers)
+    service = EvaluationService(ground.store, ground.registry, log_id, shape, owned, undelivered=outbox.look_back)
 
     def deliver(decided: Sequence[Line]) -> None:
         outbox.deliver(decided)

@@ -75,8 +75,8 @@ class TelemetrySink:
         self._owned: dict[int, OwnedPartition] = {}
         self._quarantine: dict[int, QuarantineState] = {}
         self._unapplied: dict[int, Prepared] = {}
-        # A person looked at what stopped these and started a worker: they go on, once.
-        self._may_resume = {one.partition for one in store.read_progress(log.log_id).values() if one.stopped}
+        # A person looked at what stopped these there, and started a worker: from there they go on.
+        self._may_resume = {one.partition: one.offset for one in store.read_progress(log.log_id).values() if one.stopped}
         self._flushed_at = monotonic()
         self._flushed_panes: dict[int, int] = {}
 
@@ -90,9 +90,8 @@ class TelemetrySink:
         return {partition: self._wanted(partition, owned) for partition, owned in opened.items()}
 
     def _wanted(self, partition: int, owned: OwnedPartition) -> int:
-        if owned.stopped.startswith(QUARANTINE_STOP) and partition not in self._may_resume:
+        if owned.stopped.startswith(QUARANTINE_STOP) and self._may_resume.get(partition) != owned.offset:
             return STOPPED
-        self._may_resume.discard(partition)
         return LOG_START if owned.offset < 0 else owned.offset + 1
 
     def revoke(self, partitions: Collection[int]) -> None:
@@ -113,10 +112,8 @@ class TelemetrySink:
         self._await_registrations(records)
         self._apply(partition, owned)
         for run in self._runs([record for record in records if record.offset > owned.offset]):
-            prepared = owned.prepare(self._decoded(partition, run))
-            self._unapplied[partition] = prepared
+            self._unapplied[partition] = owned.prepare(self._decoded(partition, run))
             self._apply(partition, owned)
-            self._limit_quarantine(partition, owned, prepared)
 
     def _apply(self, partition: int, owned: OwnedPartition) -> None:
         """Add what is prepared. It may have been left over by a store that did not answer; adding it again adds nothing."""
@@ -127,6 +124,7 @@ class TelemetrySink:
             del self._unapplied[partition]
             if self._metrics is not None:
                 _count(self._metrics, prepared)
+            self._limit_quarantine(partition, owned, prepared)
 
     def _await_registrations(self, records: Sequence[Record]) -> None:
         """A registration is in force 60 s after its broker time, so those of this time at the latest must be known."""

@@ -21,7 +21,8 @@ class Evidence:
 
     `revision` = largest version per partition among the rows read; `counts` = the summed vector; `partial` = a partition
     had not reached the window's end, so the window may be breached but never met; `withdrawn` = a correction emptied the pane
-    of a chart, so that nothing was looked at there.
+    of a chart, so that nothing was looked at there; `mature_from_ms` = watermark that made its labels old enough, where it was
+    age alone that did.
     """
 
     tenant: str
@@ -43,6 +44,7 @@ class Evidence:
     pooled_to: Scope | None = None
     extended: bool = False
     withdrawn: bool = False
+    mature_from_ms: int | None = None
 
     @property
     def key(self) -> str:

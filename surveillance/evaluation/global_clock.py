@@ -32,9 +32,6 @@ class LogShape:
 
 def moment_of(progress: Mapping[int, Progress], log: LogShape, reached_ms: int = NOT_SENT_MS) -> Moment | None:
     """The moment to judge at. `reached_ms` = watermark of the judgement before: it never goes back. None: no time is known."""
-    if not progress:
-        return None
-    largest_ms = max(one.partition_ms for one in progress.values())
     left = left_out(progress, log)
     moving = [partition for partition in range(log.partitions) if partition not in left]
     watermarks = [progress[partition].watermark_ms if partition in progress else NOT_SENT_MS for partition in moving]
@@ -42,20 +39,25 @@ def moment_of(progress: Mapping[int, Progress], log: LogShape, reached_ms: int =
     every = [progress[p].watermark_ms if p in progress else NOT_SENT_MS for p in range(log.partitions)]
     if watermark_ms == NOT_SENT_MS:
         return None
-    return Moment(watermark_ms, largest_ms, min(every), final=True)
+    return Moment(watermark_ms, largest_ms(progress), min(every), final=True)
+
+
+def largest_ms(progress: Mapping[int, Progress]) -> int:
+    """The largest partition time; NOT_SENT_MS while no partition has one."""
+    return max((one.partition_ms for one in progress.values()), default=NOT_SENT_MS)
 
 
 def left_out(progress: Mapping[int, Progress], log: LogShape) -> dict[int, str]:
     """Partitions that do not hold the watermark back, with the reason."""
     if log.started_ms is None:
         return {}
-    largest_ms = max((one.partition_ms for one in progress.values()), default=NOT_SENT_MS)
+    newest_ms = largest_ms(progress)
     found = {}
     for partition in range(log.partitions):
         one = progress.get(partition)
         reached_ms = log.started_ms if one is None else one.partition_ms
         if one is not None and one.stopped:
             found[partition] = one.stopped
-        elif largest_ms - reached_ms >= STALLED_AFTER_MS:
-            found[partition] = f"{(largest_ms - reached_ms) // MINUTE_MS} minutes behind the largest partition time"
+        elif newest_ms - reached_ms >= STALLED_AFTER_MS:
+            found[partition] = f"{(newest_ms - reached_ms) // MINUTE_MS} minutes behind the largest partition time"
     return found

@@ -74,6 +74,8 @@ class Judged(NamedTuple):
     withdrawn: bool = False
     code: int = -1
     """Of the group in its table."""
+    mature_from_ms: int | None = None
+    """Watermark from which its labels are old enough, where their coverage is not."""
     reach_ms: int | None = None
     """Start of all that was looked at, where that lies before the window: rows there are part of the revision."""
 
@@ -109,6 +111,7 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
                 pooled_to=one.pooled_to,
                 extended=one.extended,
                 withdrawn=one.withdrawn,
+                mature_from_ms=one.mature_from_ms,
             )
         )
     return found

@@ -39,13 +39,20 @@ class _Window(NamedTuple):
     reach: Int
 
 
+class _Maturity(NamedTuple):
+    """Whether labels are complete or old enough; `from_ms` = watermark that made them old enough, where they are not complete."""
+
+    reached: bool
+    from_ms: int | None = None
+
+
 class _Answer(NamedTuple):
     """What one scope reports: its own numbers, or those of a parent."""
 
     pooled_to: Scope | None
     counts: Int
     finding: Finding
-    mature: bool
+    mature: _Maturity
 
 
 class WindowedMonitor:
@@ -147,7 +154,7 @@ class WindowedMonitor:
         window = self._accumulated(series, sums, seen, scopes, start, end)
         mature = self._maturity(series, window.counts, end, moment)
         for at, finding in enumerate(self._findings(series, scopes, window.counts, mature)):
-            own = _Answer(None, window.counts[at], finding, bool(mature[at]))
+            own = _Answer(None, window.counts[at], finding, mature[at])
             if _is_small(finding) and self.subject.plan.manifest.strata.below_min == "pool_to_parent":
                 own = self._pooled(series, scopes[at], start, end, moment) or own
             yield Judged(
@@ -156,7 +163,8 @@ class WindowedMonitor:
                 start_ms=int(window.starts[at]),
                 finding=own.finding,
                 counts=tuple(own.counts.tolist()),
-                mature=own.mature,
+                mature=own.mature.reached,
+                mature_from_ms=own.mature.from_ms,
                 pooled_to=own.pooled_to,
                 extended=int(window.starts[at]) != start,
                 code=seen[at],
@@ -188,7 +196,7 @@ class WindowedMonitor:
         # A scope that found too little may find enough once older rows come, so all that was in reach is part of its result.
         return _Window(counts, starts, np.where(small, min(start, end - LONGEST_EXTENSION_MS), starts))
 
-    def _findings(self, series: Series, scopes: Sequence[Scope], counts: Int, mature: np.ndarray) -> list[Finding]:
+    def _findings(self, series: Series, scopes: Sequence[Scope], counts: Int, mature: Sequence[_Maturity]) -> list[Finding]:
         request = Request(self.subject.plan.manifest, series, scopes, counts)
         needed, sizes = self._needed(series), sample_sizes(request)
         found = []
@@ -197,24 +205,24 @@ class WindowedMonitor:
             unknown = isinstance(outcome, Insufficient) and outcome.reason is Reason.UNKNOWN_REFERENCE
             if not unknown and n < needed:
                 finding = Finding(Insufficient(Reason.BELOW_MINIMUM_N, n, needed))
-            elif not unknown and not mature[at]:
+            elif not unknown and not mature[at].reached:
                 finding = Finding(Insufficient(Reason.IMMATURE_LABELS, n))
             found.append(finding)
         return found
 
-    def _maturity(self, series: Series, counts: Int, end: int, moment: Moment) -> np.ndarray:
+    def _maturity(self, series: Series, counts: Int, end: int, moment: Moment) -> list[_Maturity]:
         metric, latency = self.monitor.metric, self.subject.plan.manifest.baselines.label_latency
-        everything = np.ones(len(counts), np.bool_)
         if not isinstance(metric, Labelled) or not metric.require_mature:
-            return everything
+            return [_Maturity(True)] * len(counts)
         maturity = latency.maturity if latency is not None else None
+        by_age = _Maturity(False)
         if maturity is not None and maturity.or_age_ms is not None and moment.watermark_ms >= end + maturity.or_age_ms:
-            return everything
+            by_age = _Maturity(True, end + maturity.or_age_ms)
         if maturity is None or maturity.coverage_min is None:
-            return ~everything
+            return [by_age] * len(counts)
         inferences, labelled = _coverage_counts(series, counts)
-        covered: np.ndarray = (inferences > 0) & (labelled >= maturity.coverage_min * inferences)
-        return covered
+        covered = (inferences > 0) & (labelled >= maturity.coverage_min * inferences)
+        return [_Maturity(True) if complete else by_age for complete in covered.tolist()]
 
     def _pooled(self, series: Series, scope: Scope, start: int, end: int, moment: Moment) -> _Answer | None:
         """The answer of the nearest parent that reaches the minimum, None where none does."""
@@ -230,7 +238,7 @@ class WindowedMonitor:
             mature = self._maturity(series, pooled, end, moment)
             found = self._findings(series, [parent], pooled, mature)[0]
             if not _is_small(found):
-                return _Answer(parent, pooled[0], found, bool(mature[0]))
+                return _Answer(parent, pooled[0], found, mature[0])
         return None
 
     def _parent_sums(self, statistic: str, axes: Axes) -> WindowSums:

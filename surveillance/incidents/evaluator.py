@@ -50,6 +50,7 @@ class Judged:
 
     watermark_ms: int
     partition_ms: int
+    complete_ms: int
     offsets: Mapping[int, int] = field(default_factory=dict)
 
     def clock_ms(self, on_partition_time: bool) -> int:
@@ -57,10 +58,19 @@ class Judged:
         return self.partition_ms if on_partition_time else self.watermark_ms
 
     def covers(self, evidence: Evidence, on_partition_time: bool) -> bool:
-        """Whether this very evaluation was decided then: its window had closed, and no row of it is newer."""
+        """Whether this very evaluation was decided then: its window had closed, as complete and as mature as it is now, and no
+        row of it is newer."""
         if evidence.end_ms > self.clock_ms(on_partition_time):
             return False
+        if not on_partition_time and self._was_less(evidence):
+            return False
         return all(version <= self.offsets.get(partition, -1) for partition, version in evidence.revision.items())
+
+    def _was_less(self, evidence: Evidence) -> bool:
+        """Whether a partition was still missing then, or labels were too young, without which the same rows say more now."""
+        was_partial = self.complete_ms < evidence.end_ms and not evidence.partial
+        was_immature = evidence.mature_from_ms is not None and self.watermark_ms < evidence.mature_from_ms
+        return was_partial or was_immature
 
 
 class Evaluator:
@@ -85,7 +95,18 @@ class Evaluator:
 
     def adopt(self, incident: Incident) -> None:
         """Take an incident as it is stored for the state of its monitor and scope."""
-        self._incidents[incident.tenant, incident.manifest_digest, incident.monitor_id, incident.scope] = incident
+        self._incidents[incident.case] = incident
+
+    def reconsider(self, incident: Incident) -> Decision | None:
+        """Take an incident that another evaluator wrote for the state of its monitor and scope, and decide on it what was
+        judged last."""
+        self.adopt(incident)
+        tenant, digest, monitor_id, _ = incident.case
+        registration, history = self.registry.get(digest), self._history.get(incident.case)
+        if registration is None or history is None or history.newest is None or self._moment is None:
+            return None
+        judge = next(one for one in self._judges[tenant, digest] if one.monitor.id == monitor_id)
+        return self._decide(history.newest, registration, judge, self._moment)
 
     def take(self, rows: Sequence[PaneRow]) -> None:
         """Bring pane rows up to date."""

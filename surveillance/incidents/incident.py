@@ -47,6 +47,11 @@ class Incident:
         return f"inc-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
 
     @property
+    def case(self) -> tuple[str, str, str, Scope]:
+        """Tenant, manifest digest, monitor, scope: the incidents of a case come one after another."""
+        return self.tenant, self.manifest_digest, self.monitor_id, self.scope
+
+    @property
     def state(self) -> str:
         return "open" if self.resolved_at_ms is None else "resolved"
 

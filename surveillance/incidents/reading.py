@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from surveillance.incidents.lines import Line
@@ -20,11 +20,22 @@ class IncidentEvent:
     triggers: tuple[Line, ...]
 
 
-def newest_documents(store: Store, log_id: str, incident_id: str | None = None) -> list[Document]:
-    """The newest event of every incident of the log (or of one), as it is stored. Raises StoreUnavailable."""
-    prefix = f"{log_id}|"
-    keys = None if incident_id is None else [prefix + incident_id]
-    return [one for one in store.newest("incident_events", keys=keys) if one.key.startswith(prefix)]
+def newest_documents(store: Store, log_id: str) -> list[Document]:
+    """The newest event of every incident of the log, as it is stored. Raises StoreUnavailable."""
+    return [one for one in store.newest("incident_events") if one.key.startswith(f"{log_id}|")]
+
+
+def every_document(store: Store, log_id: str, page: int = 10_000) -> Iterator[Document]:
+    """Every event of every incident of the log as it is stored, by time; read in pages. Raises StoreUnavailable."""
+    since_ms, known, more = -(2**63), set[tuple[str, str, int]](), True
+    while more:
+        found = store.history("incident_events", since_ms=since_ms, limit=page)
+        fresh = [one for one in found if (one.tenant, one.key, one.revision) not in known]
+        yield from (one for one in fresh if one.key.startswith(f"{log_id}|"))
+        more = len(found) == page
+        if more:
+            since_ms, page = found[-1].at_ms, page if found[-1].at_ms > since_ms else 2 * page
+            known = {(one.tenant, one.key, one.revision) for one in found if one.at_ms == since_ms}
 
 
 def newest_events(store: Store, log_id: str) -> list[IncidentEvent]:

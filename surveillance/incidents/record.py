@@ -2,6 +2,9 @@
 
 An incident and its triggers are one document, so a crash cannot part them; `repair_triggers` writes again what a crash left
 out of the outbox. Keys and revisions make repeating harmless.
+
+A service keeps all decisions of a moment in one row (judged_state.py) before it writes the first of them, so that a crash
+between two leaves either none or all: decided a second time, on incidents that half of them had changed, they would differ.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from surveillance.errors import EvidenceConflict
 from surveillance.evaluation.evidence import Evidence, canonical
 from surveillance.incidents.evaluator import Decision
 from surveillance.incidents.incident import Incident
-from surveillance.incidents.reading import newest_documents
+from surveillance.incidents.reading import every_document, newest_documents
 from surveillance.store.protocol import Document, Store
 
 
@@ -42,14 +45,13 @@ def record_decision(store: Store, log_id: str, decision: Decision) -> bool:
         StoreUnavailable: it may be called again.
     """
     incident = decision.incident
-    body = canonical({"state": incident.to_text(), "line": decision.line, "triggers": list(decision.triggers)})
     document = Document(
         incident.tenant,
         incident.manifest_digest,
         f"{log_id}|{incident.incident_id}",
         incident.lines,
         incident.changed_at_ms,
-        body,
+        decision_text(decision),
     )
     try:
         store.append("incident_events", [document])
@@ -57,6 +59,17 @@ def record_decision(store: Store, log_id: str, decision: Decision) -> bool:
         return False
     put_triggers(store, log_id, [document])
     return True
+
+
+def decision_text(decision: Decision) -> str:
+    """Canonical JSON of a decision, read back by `decision_of`."""
+    return canonical({"state": decision.incident.to_text(), "line": decision.line, "triggers": list(decision.triggers)})
+
+
+def decision_of(text: str) -> Decision:
+    """The decision that `decision_text` wrote."""
+    body = json.loads(text)
+    return Decision(Incident.from_text(body["state"]), body["line"], tuple(body["triggers"]))
 
 
 def put_triggers(store: Store, log_id: str, incident_events: Iterable[Document]) -> None:
@@ -73,12 +86,12 @@ def put_triggers(store: Store, log_id: str, incident_events: Iterable[Document])
 
 def repair_triggers(store: Store, log_id: str) -> None:
     """After a restart: put into the outbox what a crash between two writes left out. Raises StoreUnavailable."""
-    put_triggers(store, log_id, (event for event in store.history("incident_events") if event.key.startswith(f"{log_id}|")))
+    put_triggers(store, log_id, every_document(store, log_id))
 
 
-def stored_incidents(store: Store, log_id: str, incident_id: str | None = None) -> list[Incident]:
-    """The newest state of every incident of the log (or of one), system incidents included. Raises StoreUnavailable."""
-    return [Incident.from_text(body_of(one)["state"]) for one in newest_documents(store, log_id, incident_id)]
+def stored_incidents(store: Store, log_id: str) -> list[Incident]:
+    """The newest state of every incident of the log, system incidents included. Raises StoreUnavailable."""
+    return [Incident.from_text(body_of(one)["state"]) for one in newest_documents(store, log_id)]
 
 
 def body_of(event: Document) -> dict[str, Any]:

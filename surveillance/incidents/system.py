@@ -31,9 +31,10 @@ Conditions = Mapping[tuple[str, Scope], str]
 
 
 def conditions_of(progress: Mapping[int, Progress], log: LogShape) -> Conditions:
-    """What is the matter with the partitions now."""
+    """What is the matter with the partitions now: one that is stopped is reported in header time, too."""
     found: dict[tuple[str, Scope], str] = {}
-    for partition, why in left_out(progress, log).items():
+    stopped_ones = {partition: one.stopped for partition, one in progress.items() if one.stopped}
+    for partition, why in (stopped_ones | left_out(progress, log)).items():
         scope: Scope = (("partition", str(partition)),)
         found[PARTITION_STALLED, scope] = why
         stopped = progress[partition].stopped if partition in progress else ""
