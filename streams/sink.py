@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from surveillance.events.headers import Record as DecodedRecord
+
 LOG_START = -1
 """Wanted offset of a partition without progress: the beginning of the log."""
 
@@ -16,23 +18,13 @@ REFUSED_HEADER = "pms-refused"
 A record that has a value and this header got it from its producer, and it means nothing there."""
 
 
-class Record(Protocol):
+class Record(DecodedRecord, Protocol):
     """One record of the log, as aiokafka's `ConsumerRecord` has it; `timestamp` is the broker's append time, in ms."""
 
     @property
     def topic(self) -> str: ...
     @property
     def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class PartitionSink(Protocol):

@@ -87,46 +87,43 @@ def _raised(
     if incident is not None and is_open and LEVELS.index(level) <= LEVELS.index(incident.level):
         return None
     policy = manifest.surveillance.levels.of(level)
-    since_ms = history.breached_since(evidence.end_ms)
-    ack_by_ms, decide_by_ms = now_ms + policy.ack_within_ms, now_ms + policy.decide_within_ms
-    if incident is not None and is_open:
-        raised = replace(
-            incident,
-            level=level,
-            breached_since_ms=since_ms,
-            changed_at_ms=now_ms,
-            ack_by_ms=ack_by_ms,
-            decide_by_ms=decide_by_ms,
-            lines=incident.lines + 1,
-        )
-        return _with_actions(raised, manifest, monitor)
-    cooldown_ms = manifest.persistence_of(monitor, level).cooldown_ms
-    if incident is not None and incident.resolved_at_ms is not None and now_ms - incident.resolved_at_ms <= cooldown_ms:
-        again = replace(
-            incident,
-            level=level,
-            breached_since_ms=since_ms,
-            changed_at_ms=now_ms,
-            resolved_at_ms=None,
-            ack_by_ms=ack_by_ms,
-            decide_by_ms=decide_by_ms,
-            lines=incident.lines + 1,
-        )
-        return _with_actions(again, manifest, monitor)
-    opened = Incident(
+    goes_on = incident is not None and (is_open or _may_reopen(incident, manifest, monitor, level, now_ms))
+    known = incident if incident is not None and goes_on else _opened(incident, evidence, monitor, now_ms)
+    raised = replace(
+        known,
+        level=level,
+        breached_since_ms=history.breached_since(evidence.end_ms),
+        changed_at_ms=now_ms,
+        resolved_at_ms=None,
+        ack_by_ms=now_ms + policy.ack_within_ms,
+        decide_by_ms=now_ms + policy.decide_within_ms,
+        lines=known.lines + 1,
+    )
+    return _with_actions(raised, manifest, monitor)
+
+
+def _may_reopen(incident: Incident, manifest: Manifest, monitor: Monitor, level: str, now_ms: int) -> bool:
+    """Whether the breach comes within the cooldown after the incident resolved."""
+    resolved_at_ms = incident.resolved_at_ms
+    return resolved_at_ms is not None and now_ms - resolved_at_ms <= manifest.persistence_of(monitor, level).cooldown_ms
+
+
+def _opened(earlier: Incident | None, evidence: Evidence, monitor: Monitor, now_ms: int) -> Incident:
+    """The next incident of this monitor and scope, no line of it written yet."""
+    return Incident(
         tenant=evidence.tenant,
         manifest_digest=evidence.manifest_digest,
         monitor_id=monitor.id,
         scope=evidence.scope,
-        ordinal=0 if incident is None else incident.ordinal + 1,
-        level=level,
+        ordinal=0 if earlier is None else earlier.ordinal + 1,
+        level=LEVELS[0],
         opened_at_ms=now_ms,
-        breached_since_ms=since_ms,
+        breached_since_ms=now_ms,
         changed_at_ms=now_ms,
-        ack_by_ms=ack_by_ms,
-        decide_by_ms=decide_by_ms,
+        ack_by_ms=now_ms,
+        decide_by_ms=now_ms,
+        lines=0,
     )
-    return _with_actions(opened, manifest, monitor)
 
 
 def _with_actions(incident: Incident, manifest: Manifest, monitor: Monitor) -> Change:
