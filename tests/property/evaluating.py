@@ -159,11 +159,13 @@ class Process:
         self._watermark = -(2**62)
         self.start()
 
-    def start(self, shape: LogShape = LogShape(1, None)) -> None:
+    def start(self) -> None:
         """All memory is lost."""
         front: Any = CutStore(self.store, self._knife)
         outbox = Outbox(front, LOG_ID, self._sender, "incidents", "triggers")
-        service = EvaluationService(front, registry(), LOG_ID, shape, lambda: self.owned, undelivered=outbox.look_back)
+        service = EvaluationService(
+            front, registry(), LOG_ID, LogShape(1, None), lambda: self.owned, undelivered=outbox.look_back
+        )
         self._service, self._outbox = service, outbox
 
     def step(self) -> None:
