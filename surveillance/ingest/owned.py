@@ -75,7 +75,7 @@ class OwnedPartition:
         since_ms = _since(progress, max(_EVENTS_KEPT_MS, self.fold.registry.longest_retransmit_ms() + DAY_MS))
         kinds = [int(kind) for kind in Kind]
         chunks = self._store.read_raw(
-            self.at.log_id, self.at.partition, last_offset=progress.offset, since_ms=since_ms, kinds=kinds
+            self.at.log_id, self.at.partition, last_offset=progress.offset, since_ms=since_ms, kinds=kinds, ids=False
         )
         self.fold.restore(chunks, since_ms=since_ms, before=progress.offset + 1)
 
