@@ -30,7 +30,7 @@ def test_what_an_address_leaves_out_is_filled_in() -> None:
 @pytest.mark.parametrize(
     ("dsn", "names"),
     [
-        ("", "no kind of store"),
+        ("", "does not begin with a kind of store"),
         ("postgres://user:hunter2@db/x", "postgres"),
         ("chdb://relative/dir", "absolute"),
         ("chdb:///", "absolute"),
