@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fleet import DEVICES, PARTITIONS, fleet_plan
+from surveillance.coded_texts import CodedTexts
 from surveillance.events.batch import Kind
 from surveillance.ingest.classify import Disposition
 from surveillance.ingest.join import FIELD_USE_BIT
@@ -50,8 +51,9 @@ def _inferences(rng: np.random.Generator, partition: int, start: int, n: int, ro
     return RawRows(
         partition=partition, offset=offset, index=np.zeros(n, np.int64), broker_ms=at_ms, event_ms=at_ms,
         kind=np.full(n, Kind.INFERENCE, np.uint8), disposition=np.full(n, Disposition.COUNTED, np.uint8),
-        tenant=["default"] * n, device_id=[f"device-{number:03d}" for number in device], release_id=["benchmark-1"] * n,
-        manifest_digest=[fleet_plan().digest] * n, event_id=ids, subject_id=ids,
+        tenant=CodedTexts.of(["default"] * n), device_id=CodedTexts.of(f"device-{number:03d}" for number in device),
+        release_id=CodedTexts.of(["benchmark-1"] * n), manifest_digest=CodedTexts.of([fleet_plan().digest] * n),
+        event_id=ids, subject_id=ids,
         event=rng.integers(1, 2**64, n, np.uint64), subject=rng.integers(1, 2**64, n, np.uint64), token=np.zeros(n, np.uint64),
-        cell=sites, packed=packed, payload=[b"{}"] * n,
+        cell=CodedTexts.of(sites), packed=packed, payload=[b"{}"] * n,
     )  # fmt: skip

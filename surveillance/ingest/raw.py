@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from surveillance.arrays import Bool, Codes, Hashes, Int
+from surveillance.coded_texts import CodedTexts
 from surveillance.events.batch import Coded, EventBatch, Kind
 from surveillance.ingest.cells import CellTable, Group
 from surveillance.ingest.classify import ORIGIN_COLUMN, STORED, Classified, Disposition
@@ -39,13 +40,10 @@ def raw_rows(
     for said in reports:
         packed[said.row, _GRADE] = said.grade
         packed[said.row, _REPORT] = said.value.astype(np.int64) + (said.verified + 1 << _VERIFIED_SHIFT)
-    cell = [""] * n
-    for row, code in zip(inferences.row.tolist(), inferences.cell.tolist(), strict=True):
-        cell[row] = cells.cells[code].text
     subject, subject_id, token = _subjects(batch)
     rows = np.flatnonzero(np.isin(classified.disposition, STORED))
     picked = rows.tolist()
-    digests = [one.digest for one in classified.registrations]
+    digests = tuple(one.digest for one in classified.registrations)
     event_id = batch.envelope.ids("event_id")
     return RawRows(
         partition=batch.partition,
@@ -58,13 +56,13 @@ def raw_rows(
         tenant=_texts(batch.envelope.text("tenant"), rows),
         device_id=_texts(batch.envelope.text("device_id"), rows),
         release_id=_texts(batch.envelope.text("release_id"), rows),
-        manifest_digest=[digests[code] for code in classified.registration[rows].tolist()],
+        manifest_digest=CodedTexts(classified.registration[rows], digests),
         event_id=[event_id.text[at] for at in picked],
         subject_id=[subject_id[at] for at in picked],
         event=event_id.hash[rows],
         subject=subject[rows],
         token=token[rows],
-        cell=[cell[at] for at in picked],
+        cell=_cell_texts(n, inferences, cells).rows(rows),
         packed=packed[rows],
         payload=[batch.payloads[at] for at in picked],
     )
@@ -84,9 +82,16 @@ def _subjects(batch: EventBatch) -> tuple[Hashes, Sequence[str], Hashes]:
     return subject, text, token
 
 
-def _texts(coded: Coded, rows: Int) -> list[str]:
-    values = [*coded.values, ""]
-    return [values[code] for code in coded.codes[rows].tolist()]
+def _texts(coded: Coded, rows: Int) -> CodedTexts:
+    return CodedTexts.of((*coded.values, "")).rows(coded.codes[rows])
+
+
+def _cell_texts(n: int, inferences: Inferences, cells: CellTable) -> CodedTexts:
+    """Text of the cell of each row of the fetch, empty where it is no inference."""
+    seen, inverse = np.unique(inferences.cell, return_inverse=True)
+    codes = np.zeros(n, np.int32)
+    codes[inferences.row] = inverse + 1
+    return CodedTexts.of(("", *(cells.cells[code].text for code in seen.tolist()))).rows(codes)
 
 
 def replayed(rows: RawRows, cells: CellTable) -> tuple[Inferences, Reports, Reports, Tokens]:
@@ -111,8 +116,14 @@ def replayed(rows: RawRows, cells: CellTable) -> tuple[Inferences, Reports, Repo
 
 
 def _cells(rows: RawRows, at: Int, cells: CellTable) -> Codes:
-    picked = at.tolist()
-    return cells.codes([Group(rows.tenant[row], rows.manifest_digest[row], rows.cell[row]) for row in picked])
+    """Cell of each of these inferences; one look-up for each that differs."""
+    columns = (rows.tenant, rows.manifest_digest, rows.cell)
+    combined = np.zeros(len(at), np.int64)
+    for column in columns:
+        combined = combined * len(column.values) + column.codes[at]
+    _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    groups = [Group(*(column[int(row)] for column in columns)) for row in at[first]]
+    return cells.codes(groups)[inverse]
 
 
 def _reports(rows: RawRows, counted: Bool, kind: Kind) -> Reports:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from surveillance.arrays import Int
+from surveillance.coded_texts import CodedTexts
 
 
 def constant(text: str, rows: int) -> Any:
@@ -19,6 +20,11 @@ def constant(text: str, rows: int) -> Any:
 def repeating(texts: Sequence[str]) -> Any:
     """Text that repeats, as a dictionary."""
     return pa.array(texts, pa.string()).dictionary_encode()
+
+
+def dictionary(texts: CodedTexts) -> Any:
+    """Coded text as a dictionary, as it is."""
+    return pa.DictionaryArray.from_arrays(pa.array(texts.codes), pa.array(texts.values, pa.string()))
 
 
 def plain(texts: Sequence[str]) -> Any:
@@ -47,6 +53,16 @@ def texts(column: Any) -> list[str]:
         else:
             found.extend(chunk.cast(pa.string()).to_pylist())
     return found
+
+
+def coded_texts(column: Any) -> CodedTexts:
+    """A text column that arrives as dictionaries, or as UTF-8 bytes, in coded form."""
+    parts = []
+    for chunk in column.chunks:
+        coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
+        values = tuple(coded.dictionary.cast(pa.string()).to_pylist())
+        parts.append(CodedTexts(coded.indices.to_numpy(zero_copy_only=False).astype(np.int32), values))
+    return CodedTexts.joined(parts)
 
 
 def flat_lists(column: Any) -> tuple[Int, Int]:

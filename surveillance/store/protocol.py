@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from surveillance.arrays import Hashes, Int, Small
+from surveillance.coded_texts import CodedTexts
 from surveillance.panes.rows import PaneKey, PaneRow
 
 
@@ -46,16 +47,16 @@ class RawRows:
     event_ms: Int
     kind: Small
     disposition: Small
-    tenant: Sequence[str]
-    device_id: Sequence[str]
-    release_id: Sequence[str]
-    manifest_digest: Sequence[str]
+    tenant: CodedTexts
+    device_id: CodedTexts
+    release_id: CodedTexts
+    manifest_digest: CodedTexts
     event_id: Sequence[str]
     subject_id: Sequence[str]
     event: Hashes
     subject: Hashes
     token: Hashes
-    cell: Sequence[str]
+    cell: CodedTexts
     packed: Int
     payload: Sequence[bytes]
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from surveillance.arrays import Int
+from surveillance.coded_texts import CodedTexts
 from surveillance.store.protocol import RawRows
 
-TEXTS = ("tenant", "device_id", "release_id", "manifest_digest", "event_id", "subject_id", "cell")
+CODED = ("tenant", "device_id", "release_id", "manifest_digest", "cell")
 IDS = ("event_id", "subject_id")
 NUMBERS = {
     "offset": np.int64,
@@ -29,9 +30,10 @@ def take(rows: RawRows, at: Int, *, ids: bool = True, payload: bool = True) -> R
     """The rows at these positions, as copies; identifiers and payloads are empty unless asked for."""
     wanted = at.tolist()
     columns: dict[str, Any] = {name: np.array(getattr(rows, name)[at], dtype=dtype) for name, dtype in NUMBERS.items()}
-    for name in TEXTS:
+    columns |= {name: getattr(rows, name).rows(at) for name in CODED}
+    for name in IDS:
         column = getattr(rows, name)
-        columns[name] = [column[i] for i in wanted] if ids or name not in IDS else [""] * len(wanted)
+        columns[name] = [column[i] for i in wanted] if ids else [""] * len(wanted)
     columns["payload"] = [rows.payload[i] for i in wanted] if payload else [b""] * len(wanted)
     return RawRows(partition=rows.partition, packed=np.array(rows.packed[at], dtype=np.int64), **columns)
 
@@ -42,7 +44,8 @@ def joined(partition: int, chunks: Sequence[RawRows]) -> RawRows:
     for name, dtype in NUMBERS.items():
         parts = [np.asarray(getattr(chunk, name), dtype=dtype) for chunk in chunks]
         columns[name] = np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
-    for name in (*TEXTS, "payload"):
+    columns |= {name: CodedTexts.joined([getattr(chunk, name) for chunk in chunks]) for name in CODED}
+    for name in (*IDS, "payload"):
         columns[name] = [value for chunk in chunks for value in getattr(chunk, name)]
     width = max((chunk.packed.shape[1] for chunk in chunks if len(chunk)), default=0)
     packed = np.zeros((sum(map(len, chunks)), width), dtype=np.int64)

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from surveillance.arrays import Hashes, Int
-from surveillance.store.arrow_columns import constant, flat_lists, int_lists, numbers, plain, repeating, texts
+from surveillance.store.arrow_columns import coded_texts, constant, dictionary, flat_lists, int_lists, numbers, plain, texts
 from surveillance.store.connection import Connection
 from surveillance.store.parameters import MOST_ITEMS
 from surveillance.store.protocol import RawRows
-from surveillance.store.raw_columns import IDS, NUMBERS, TEXTS, joined, newest
+from surveillance.store.raw_columns import CODED, IDS, NUMBERS, joined, newest
 
 _CHUNK_ROWS = 250_000
 _PARTITION = "log_id = {log_id:String} AND `partition` = {partition:Int32}"
@@ -71,14 +71,15 @@ class RawTable:
         return int(answer["upto"][0].as_py()) if answer["found"][0].as_py() else None
 
     def _select(self, partition: int, where: str, bound: Mapping[str, Any], *, ids: bool = True, payload: bool = True) -> RawRows:
-        asked = [*NUMBERS, *(name for name in TEXTS if ids or name not in IDS), *(["payload"] if payload else [])]
+        asked = [*NUMBERS, *CODED, *(IDS if ids else ()), *(["payload"] if payload else [])]
         listed = ", ".join(f"`{name}`" for name in asked)
         answer = self._connection.select(
             f"""SELECT {listed}, packed FROM telemetry FINAL WHERE {where} ORDER BY `offset`, `index`""",  # noqa: S608 - as above
             bound,
         )
         columns: dict[str, Any] = {name: numbers(answer[name], dtype) for name, dtype in NUMBERS.items()}
-        columns |= {name: texts(answer[name]) if name in asked else [""] * len(answer) for name in TEXTS}
+        columns |= {name: coded_texts(answer[name]) for name in CODED}
+        columns |= {name: texts(answer[name]) if ids else [""] * len(answer) for name in IDS}
         columns["payload"] = answer["payload"].to_pylist() if payload else [b""] * len(answer)
         return RawRows(partition=partition, packed=_matrix(*flat_lists(answer["packed"])), **columns)
 
@@ -86,7 +87,8 @@ class RawTable:
 def _table(log_id: str, rows: RawRows) -> Any:
     n = len(rows)
     columns: dict[str, Any] = {name: pa.array(np.asarray(getattr(rows, name), dtype=dtype)) for name, dtype in NUMBERS.items()}
-    columns |= {name: (plain if name in IDS else repeating)(getattr(rows, name)) for name in TEXTS}
+    columns |= {name: dictionary(getattr(rows, name)) for name in CODED}
+    columns |= {name: plain(getattr(rows, name)) for name in IDS}
     packed = np.ascontiguousarray(rows.packed, dtype=np.int64)
     columns |= {
         "log_id": constant(log_id, n),

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from surveillance.coded_texts import CodedTexts
 from surveillance.panes.rows import PaneKey, PaneRow
 from surveillance.store.protocol import Document, Quarantined, RawRows
+from surveillance.store.raw_columns import CODED
 
 T0 = 1_767_225_600_000
 """2026-01-01T00:00:00Z"""
@@ -32,20 +34,20 @@ def raw_rows(
         event_ms=T0 + offset * step_ms - 250,
         kind=(number % 3).astype(np.uint8),
         disposition=np.zeros(n, dtype=np.uint8),
-        tenant=["default"] * n,
-        device_id=[f"device-{o % 7}" for o in offset.tolist()],
-        release_id=["release-1"] * n,
-        manifest_digest=["sha256:" + "a" * 64] * n,
+        tenant=CodedTexts.of(["default"] * n),
+        device_id=CodedTexts.of(f"device-{o % 7}" for o in offset.tolist()),
+        release_id=CodedTexts.of(["release-1"] * n),
+        manifest_digest=CodedTexts.of(["sha256:" + "a" * 64] * n),
         event_id=[f"event-{i}" for i in number.tolist()],
         subject_id=[f"subject-{i // 2}" for i in number.tolist()],
         event=(number + 1).astype(np.uint64),
         subject=(number // 2).astype(np.uint64) + np.uint64(2**63),
         token=(number % 11).astype(np.uint64),
-        cell=[f"site=s{o % 4}" for o in offset.tolist()],
+        cell=CodedTexts.of(f"site=s{o % 4}" for o in offset.tolist()),
         packed=number[:, None] * 10 + np.arange(width),
         payload=[b'{"i":%d}' % i for i in number.tolist()],
     )
-    return replace(rows, **changes)
+    return replace(rows, **{name: CodedTexts.of(value) if name in CODED else value for name, value in changes.items()})
 
 
 def as_rows(rows: RawRows) -> list[tuple[Any, ...]]:
