@@ -28,7 +28,7 @@ from surveillance.incidents.evaluator import Decision, Evaluator, Judged
 from surveillance.incidents.incident import Incident
 from surveillance.incidents.judged_state import judged_row, read_decided, read_judged
 from surveillance.incidents.lines import Line, line_text, summary_line
-from surveillance.incidents.record import record_decision, record_evidence, repair_triggers, stored_incidents
+from surveillance.incidents.record import newest_decisions, record_decision, record_evidence, repair_triggers
 from surveillance.incidents.system import SystemIncidents, conditions_of
 from surveillance.ingest.ledger import Ledger
 from surveillance.panes.statistics import LEDGER
@@ -101,7 +101,7 @@ class _Tenure:
         judged = read_judged(store, log_id)
         self._finish(read_decided(store, log_id))
         repair_triggers(store, log_id)
-        incidents = stored_incidents(store, log_id)
+        incidents = [one.incident for one in newest_decisions(store, log_id)]
         self._evaluator = Evaluator(registry, [one for one in incidents if one.manifest_digest], judged=judged)
         self._system = SystemIncidents([one for one in incidents if not one.manifest_digest])
         self._reached_ms = max((one.watermark_ms for one in judged.values()), default=NOT_SENT_MS)
@@ -204,13 +204,12 @@ class _Tenure:
     def _decided_on_theirs(self, ours: Incident, decisions: Sequence[Decision]) -> list[Decision]:
         """Another evaluator wrote this line first: its incident is ours, too. What we decided on our own of it is void."""
         logger.info("incident %s was written by another evaluator first", ours.incident_id)
-        stored = [one for one in stored_incidents(self._store, self._log_id) if one.case == ours.case]
+        stored = [one for one in newest_decisions(self._store, self._log_id) if one.incident.case == ours.case]
         repair_triggers(self._store, self._log_id)
         self._undelivered()
-        theirs = max(stored, key=lambda one: one.ordinal)
+        theirs = max(stored, key=lambda one: one.incident.ordinal)
         others = [one for one in decisions if one.incident.case != ours.case]
-        if not theirs.manifest_digest:
-            self._system.adopt(theirs)
-            return others
-        again = self._evaluator.reconsider(theirs)
-        return others if again is None else [again, *others]
+        if theirs.incident.manifest_digest:
+            return [*self._evaluator.reconsider(theirs), *others]
+        self._system.adopt(theirs.incident)
+        return others

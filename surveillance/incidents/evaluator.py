@@ -21,6 +21,7 @@ from surveillance.incidents.lines import Line, incident_line, scope_key, status_
 from surveillance.incidents.step import step
 from surveillance.panes.rows import PaneRow
 from surveillance.registry import Registration, Registry
+from surveillance.times import from_text
 
 CaseKey = tuple[str, str, str, Scope]
 """Tenant, manifest digest, monitor, scope."""
@@ -97,16 +98,24 @@ class Evaluator:
         """Take an incident as it is stored for the state of its monitor and scope."""
         self._incidents[incident.case] = incident
 
-    def reconsider(self, incident: Incident) -> Decision | None:
-        """Take an incident that another evaluator wrote for the state of its monitor and scope, and decide on it what was
-        judged last."""
+    def reconsider(self, theirs: Decision) -> list[Decision]:
+        """Take an incident as another evaluator left it, and decide on it what was judged since the window it stands on.
+
+        Each window is decided on what stood before it, as in `judge`.
+        """
+        incident = theirs.incident
         self.adopt(incident)
         tenant, digest, monitor_id, _ = incident.case
-        registration, history = self.registry.get(digest), self._history.get(incident.case)
-        if registration is None or history is None or history.newest is None or self._moment is None:
-            return None
+        registration, known = self.registry.get(digest), self._history.get(incident.case)
+        if registration is None or known is None or self._moment is None:
+            return []
         judge = next(one for one in self._judges[tenant, digest] if one.monitor.id == monitor_id)
-        return self._decide(history.newest, registration, judge, self._moment)
+        stands_on_ms, history, decided = from_text(theirs.line["window"]["end"]), History(), []
+        for evidence in known.ascending():
+            history.put(evidence)
+            if evidence.end_ms >= stands_on_ms or evidence is known.newest:
+                decided.append(self._decide(evidence, history, registration, judge, self._moment))
+        return [one for one in decided if one is not None]
 
     def take(self, rows: Sequence[PaneRow]) -> None:
         """Bring pane rows up to date."""
@@ -124,7 +133,8 @@ class Evaluator:
                 for judge in self._judges_of(tenant, registration):
                     for one in self._fresh(judge, moment):
                         evidence.append(one)
-                        decided = self._decide(one, registration, judge, moment)
+                        history = self._history[_case(one)]
+                        decided = self._decide(one, history, registration, judge, moment)
                         decisions += [decided] if decided is not None else []
         # Heartbeats are judged at each multiple of their interval, everything else at one moment.
         decisions.sort(key=lambda one: one.incident.changed_at_ms)
@@ -165,9 +175,10 @@ class Evaluator:
         self._history.setdefault(_case(evidence), History()).put(evidence)
         self._changed.add(_case(evidence))
 
-    def _decide(self, evidence: Evidence, registration: Registration, judge: MonitorJudge, moment: Moment) -> Decision | None:
-        key = _case(evidence)
-        history, manifest = self._history[key], registration.plan.manifest
+    def _decide(
+        self, evidence: Evidence, history: History, registration: Registration, judge: MonitorJudge, moment: Moment
+    ) -> Decision | None:
+        key, manifest = _case(evidence), registration.plan.manifest
         # Heartbeats run on partition time, everything else on the watermark.
         now_ms = evidence.end_ms if _runs_on_partition_time(judge) else moment.watermark_ms
         change = step(self._incidents.get(key), history, evidence, manifest, judge.monitor, now_ms)

@@ -66,6 +66,10 @@ class History:
                 counted = entry
                 yield entry
 
+    def ascending(self) -> Iterator[Evidence]:
+        """Every entry, by window end."""
+        return (self._entries[end] for end in self._ends)
+
     def within(self, after_ms: int, to_ms: int) -> Iterator[Evidence]:
         """Entries with after < end <= to, ascending."""
         inside = self._ends[bisect_right(self._ends, after_ms) : bisect_right(self._ends, to_ms)]

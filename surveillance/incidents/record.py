@@ -89,9 +89,9 @@ def repair_triggers(store: Store, log_id: str) -> None:
     put_triggers(store, log_id, every_document(store, log_id))
 
 
-def stored_incidents(store: Store, log_id: str) -> list[Incident]:
-    """The newest state of every incident of the log, system incidents included. Raises StoreUnavailable."""
-    return [Incident.from_text(body_of(one)["state"]) for one in newest_documents(store, log_id)]
+def newest_decisions(store: Store, log_id: str) -> list[Decision]:
+    """The newest decision on every incident of the log, system incidents included. Raises StoreUnavailable."""
+    return [decision_of(one.body) for one in newest_documents(store, log_id)]
 
 
 def body_of(event: Document) -> dict[str, Any]:

@@ -30,14 +30,19 @@ WRITES = ("append", "write_status")
 
 
 def documents() -> list[dict[str, Any]]:
-    """Two manifests whose monitors open, escalate, resolve and ask for a pause and a rollback."""
+    """Two manifests whose monitors open, escalate, resolve and ask for a pause and a rollback.
+
+    What an incident goes through does not depend on when it was decided: cooldown is a day, or runs on the time of beats.
+    """
     abstained = {"investigate": {"ci_lower_above": 0.4}, "pause": {"ci_lower_above": 0.5}}
     watched = [
         monitor("abstained", {"type": "rate", "numerator": "abstained", "denominator": "inferences"}, abstained, window="w1h",
-                by=["site"], persistence={"k": 1, "of": 1, "clear_after": 1, "cooldown": "PT3H"}),
+                by=["site"], persistence={"k": 1, "of": 1, "clear_after": 1, "cooldown": "P1D"}),
         monitor("identity", {"type": "identity_mismatch", "fields": ["model_digest"]},
-                {"pause": {"ge": 1}, "rollback_or_field_safety": {"ge": 2}}, window="w1h"),
-        monitor("silent", {"type": "heartbeat_gap"}, {"pause": {"missed": 6}}, by=["device"]),
+                {"pause": {"ge": 1}, "rollback_or_field_safety": {"ge": 2}}, window="w1h",
+                persistence={"cooldown": "P1D"}),
+        monitor("silent", {"type": "heartbeat_gap"}, {"pause": {"missed": 6}}, by=["device"],
+                persistence={"clear_after": 1, "cooldown": "PT0S"}),
     ]  # fmt: skip
     first = release(*watched, triggers=["identity:rollback_or_field_safety"])
     return [first, first | {"manifest_id": "rm-b", "release": first["release"] | {"release_id": "rel-b"}}]
@@ -62,7 +67,7 @@ def lines_of_a_day() -> list[bytes]:
             told = {"release_id": f"rel-{name}", "device_id": f"d-{name}", "abstained": at < abstains}
             other = {"model_digest": "sha256:" + "9" * 64} if at < wrong else {}
             lines.append(inference(f"{hour}-{at}", at_ms, 0.3, **told, **other))
-            if at % 2 or not 5 <= hour < 8:
+            if at % 2 or hour not in (5, 6, 7, 9, 10):
                 lines.append(heartbeat(f"{hour}-{at}", at_ms + 1, release_id=f"rel-{name}", device_id=f"d-{name}"))
     return [*lines, tick(12 * HOUR_MS)]
 

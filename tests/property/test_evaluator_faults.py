@@ -34,7 +34,7 @@ def test_the_day_holds_what_may_go_wrong() -> None:
     states = Counter((line["monitor_id"], line["state"]) for line in found.lines)
     assert states["abstained", "resolved"] >= 3
     assert states["abstained", "open"] > states["abstained", "resolved"], "it escalates"
-    assert states["silent", "open"] >= 1
+    assert states["silent", "open"] == 2, "two silences, two incidents"
     assert {line["action"] for line in found.triggers} == {"pause_rollout", "rollback_request"}
     assert everything_is_delivered(found)
     assert len(portions()) >= 3
@@ -130,11 +130,6 @@ def test_two_evaluators_whatever_each_owns_and_whenever_each_steps_leave_one_tru
         process.live()
     found = outcome_of(store, broker)
     assert found.status == expected.status
-    assert {line["incident_id"] for line in found.lines} == {line["incident_id"] for line in expected.lines}
-    assert last_states(found) == last_states(expected)
+    assert shapes(found) == shapes(expected)
     assert {line["trigger_id"] for line in found.triggers} == {line["trigger_id"] for line in expected.triggers}
     assert everything_is_delivered(found)
-
-
-def last_states(found: Outcome) -> dict[str, tuple[str, str]]:
-    return {incident: states[-1] for incident, states in shapes(found).items()}

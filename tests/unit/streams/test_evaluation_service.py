@@ -20,7 +20,7 @@ from tests.property.folding import accept_all, decoded, log_of, registration
 
 LOG_ID = "log"
 IDENTITY = monitor("identity", {"type": "identity_mismatch", "fields": ["model_digest"]}, {"pause": {"ge": 1}}, window="w1h")
-WRONG = {"model_digest": "sha256:" + "9" * 64}
+WRONG: dict[str, Any] = {"model_digest": "sha256:" + "9" * 64}
 STALLED = "system.partition_stalled"
 
 
@@ -52,7 +52,7 @@ class Field:
         return EvaluationService(self.store, self.registry, LOG_ID, self.log)
 
     def status(self, name: str) -> dict[str, Any]:
-        rows = [json.loads(row.body) for row in self.store.read_status(LOG_ID) if row.key[0] == "1"]
+        rows: list[dict[str, Any]] = [json.loads(row.body) for row in self.store.read_status(LOG_ID) if row.key[0] == "1"]
         (found,) = [one for one in rows if one["monitor_id"] == name]
         return found
 
