@@ -18,11 +18,15 @@ import aiokafka.consumer.fetcher as fetcher_module
 import cramjam
 from aiokafka.record.memory_records import MemoryRecords
 
+from streams.header_names import with_readable_names
 from streams.sink import REFUSED_HEADER
 
 BATCH_LIMIT_BYTES = 64 * 1024 * 1024
 FETCH_LIMIT_BYTES = 64 * 1024 * 1024
 """After so many unpacked bytes the rest of a fetched partition is left to the next fetch."""
+
+_LENGTH_AT = 8
+"""Place in a batch of its length, 4 bytes, without itself and what stands before."""
 
 _unpacked = threading.local()
 
@@ -120,6 +124,7 @@ class BoundedRecords:
     """Stands where aiokafka expects the batches of one fetched partition."""
 
     def __init__(self, data: bytes) -> None:
+        self._data, self._place = memoryview(data), 0
         self._batches = MemoryRecords(data)
         self._began_at: int | None = None
 
@@ -134,14 +139,19 @@ class BoundedRecords:
 
     def next_batch(self) -> Any:
         batch = self._batches.next_batch()
-        return BoundedBatch(batch) if batch is not None and batch.compression_type else batch
+        if batch is None:
+            return None
+        length_at = self._place + _LENGTH_AT
+        end = length_at + 4 + int.from_bytes(self._data[length_at : length_at + 4], "big")
+        written, self._place = self._data[self._place : end], end
+        return BoundedBatch(batch, written)
 
 
 class BoundedBatch:
-    """A compressed batch; where it cannot be unpacked within the bound, its records come out refused."""
+    """A batch and the bytes it was read from. Where it cannot be unpacked within the bound, its records come out refused."""
 
-    def __init__(self, batch: Any) -> None:
-        self._batch = batch
+    def __init__(self, batch: Any, written: bytes | memoryview) -> None:
+        self._batch, self._written = batch, written
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -151,14 +161,13 @@ class BoundedBatch:
 
     def __iter__(self) -> Iterator[Any]:
         try:
-            records: Iterator[Any] = iter(self._batch)
+            yield from self._batch
         except UnpackingRefused:
             batch = self._batch
-            return (
-                RefusedRecord(offset, batch.max_timestamp, batch.timestamp_type)
-                for offset in range(batch.base_offset, batch.next_offset)
-            )
-        return records
+            for offset in range(batch.base_offset, batch.next_offset):
+                yield RefusedRecord(offset, batch.max_timestamp, batch.timestamp_type)
+        except UnicodeDecodeError:  # the records before the unreadable one come again, and the fetcher passes over them
+            yield from with_readable_names(self._written)
 
 
 @dataclass(frozen=True, slots=True)

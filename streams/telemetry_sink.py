@@ -17,10 +17,11 @@ import numpy as np
 from streams.metrics import Metrics
 from streams.sink import LOG_START, REFUSED_HEADER, STOPPED, Record
 from surveillance.errors import QuarantineLimit, StoreUnavailable
+from surveillance.events import declared
 from surveillance.events.batch import EventBatch
 from surveillance.events.decode import TimeSource, decode
 from surveillance.events.limits import DecodeLimits
-from surveillance.events.reasons import NAMELESS
+from surveillance.events.reasons import NAMELESS, counted_as
 from surveillance.ingest.classify import Disposition
 from surveillance.ingest.owned import Acknowledge, LogPartition, OwnedPartition, flush
 from surveillance.ingest.partition import Prepared
@@ -194,7 +195,7 @@ def _count(metrics: Metrics, prepared: Prepared) -> None:
     metrics.events.labels("quarantined").inc(len(prepared.refused))
     metrics.events.labels("elsewhere").inc(len(prepared.elsewhere))
     for one in prepared.refused:
-        metrics.quarantined.labels(one.reason).inc()
+        metrics.quarantined.labels(counted_as(one.reason, declared.paths())).inc()
     metrics.unknown_fields.inc(prepared.batch.unknown_fields)
 
 
@@ -203,7 +204,7 @@ def _with_refusals_named(batch: EventBatch, records: Sequence[Record]) -> EventB
     refused: dict[int, str] = {}
     for record in records:
         if record.value is None and record.key is None:
-            reason = dict(record.headers).get(REFUSED_HEADER, b"").decode("ascii", "replace")
+            reason = (dict(record.headers).get(REFUSED_HEADER) or b"").decode("ascii", "replace")
             if reason in NAMELESS:
                 refused[record.offset] = reason
     if not refused:

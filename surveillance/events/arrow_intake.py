@@ -57,7 +57,7 @@ class ArrowIntake:
 
 def _named(fault: Fault, forbidden: Forbidden) -> Fault:
     """A fault that names a column must not name one that may not be sent."""
-    return SENT_FORBIDDEN if forbidden.column(fault.reason.partition(":")[2]) else fault
+    return SENT_FORBIDDEN if forbidden.among([fault.reason.partition(":")[2]]) else fault
 
 
 def _alike(batches: Mapping[int, pa.RecordBatch]) -> Mapping[pa.Schema, list[int]]:

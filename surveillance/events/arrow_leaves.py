@@ -50,7 +50,7 @@ def sound(batch: pa.RecordBatch, forbidden: Forbidden) -> Sound | None:
 
 
 def _sound(batch: pa.RecordBatch, forbidden: Forbidden) -> Sound | None:
-    if not batch.num_rows or any(map(forbidden.column, _names(batch.schema))):
+    if not batch.num_rows or forbidden.among(_names(batch.schema)):
         return None
     leaves = _leaves(batch)
     kind = _kind(leaves)

@@ -1,11 +1,13 @@
 """CloudEvents 1.0: binary (attributes in `ce_` headers) and structured (one JSON object or an array of them).
 
-The event of the contract is the data. `id` and `time` stand in for an `event_id` or `event_time` that the data lacks.
+The event of the contract is the data, as JSON or as JSON in base64 (`data_base64`). `id` and `time` stand in for an `event_id` or `event_time` that the data lacks.
 """
 
 from __future__ import annotations
 
+import binascii
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -34,6 +36,7 @@ class _Envelope(Struct):
     id: str | UnsetType = UNSET
     time: str | None | UnsetType = UNSET
     data: Raw | UnsetType = UNSET
+    data_base64: str | UnsetType = UNSET
 
 
 class _Sent(Struct):
@@ -58,9 +61,19 @@ def unwrap(text: bytes, limits: DecodeLimits) -> bytes | Fault:
         odd = next(oddities(read_document(text)), None)
         if odd is not None:
             return field_invalid(odd.path, "the key stands twice in one object")
-    if isinstance(envelope.data, UnsetType):
+    data = _data(envelope)
+    return data if isinstance(data, Fault) else filled(data, Attributes(envelope.id or "", envelope.time or ""))
+
+
+def _data(envelope: _Envelope) -> bytes | Fault:
+    if envelope.data is not UNSET:
+        return bytes(envelope.data)
+    if envelope.data_base64 is UNSET:
         return field_missing("data")
-    return filled(bytes(envelope.data), Attributes(envelope.id or "", envelope.time or ""))
+    try:
+        return b64decode(envelope.data_base64, validate=True)
+    except (binascii.Error, ValueError):
+        return field_invalid("data_base64", "no base64 text")
 
 
 def _unreadable(text: bytes) -> bytes | Fault:
@@ -73,7 +86,7 @@ def _unreadable(text: bytes) -> bytes | Fault:
         return Fault(NOT_JSON, "expected an object")
     if "data" not in document:
         return field_missing("data")
-    return json.dumps(document["data"], ensure_ascii=False).encode()
+    return json.dumps(document["data"]).encode()
 
 
 def filled(event: bytes, attributes: Attributes) -> bytes:

@@ -10,6 +10,7 @@ from typing import Final
 from surveillance.events import declared
 from surveillance.events.documents import every_key
 
+_PRINTED: Final = bytes({*range(0x20, 0x100), *b"\t\n\r\0"} - {0x7F})
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -26,23 +27,24 @@ class Forbidden:
         return bool(self.names)
 
     def among(self, found: Iterable[str]) -> bool:
-        """Whether one of these keys is forbidden."""
-        return not self.names.isdisjoint(found)
-
-    def column(self, name: str) -> bool:
-        """Whether a column name, or a part of a dotted one, is forbidden."""
-        return name in self.names or self.among(name.split("."))
+        """Whether one of these keys is forbidden, or a part of a dotted one, as a column or a corrected field is named."""
+        return any(name in self.names or ("." in name and not self.names.isdisjoint(name.split("."))) for name in found)
 
     def may_name_declared(self, text: bytes) -> bool:
         """False only if no forbidden name that is also a declared field stands in `text` as a key."""
         return bool(self._declared) and (b"\\" in text or any(name in text for name in self._declared))
 
     def in_text(self, text: bytes) -> bool:
-        """Whether `text` has a forbidden key. Where it is no JSON, a name that stands in it as a word is taken for one."""
+        """Whether `text` has a forbidden key. Where it is no object or array, a name that stands in it as a word is taken for one."""
         if not self.names or (b"\\" not in text and b"\0" not in text and not any(name in text for name in self._plain)):
             return False
-        found = every_key(text)
+        found = every_key(text) if text.lstrip().startswith((b"{", b"[")) else None
         return self._named.search(_unescaped(text)) is not None if found is None else self.among(found)
+
+
+def searchable(text: bytes) -> bool:
+    """Whether a person could read `text`, in whatever spelling: what is compressed or packed has other control characters."""
+    return not text.translate(None, _PRINTED)
 
 
 def _unescaped(text: bytes) -> str:

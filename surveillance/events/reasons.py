@@ -55,12 +55,17 @@ SENT_FORBIDDEN: Final = Fault(FORBIDDEN_FIELD, "a field was sent that must not b
 
 def field_missing(name: str) -> Fault:
     """A required field that was not sent; `name` is its dotted path."""
-    return Fault(f"{FIELD_MISSING}:{name[:_LONGEST_NAME]}", f"required field {name[:_LONGEST_NAME]} was not sent")
+    return Fault(f"{FIELD_MISSING}:{_storable(name)}", f"required field {_storable(name)} was not sent")
 
 
 def field_invalid(name: str, detail: str) -> Fault:
     """A field whose value the contract does not allow; `name` is its dotted path."""
-    return Fault(f"{FIELD_INVALID}:{name[:_LONGEST_NAME]}", detail)
+    return Fault(f"{FIELD_INVALID}:{_storable(name)}", detail)
+
+
+def _storable(name: str) -> str:
+    """A sender makes names up: they may be long, and may hold half a surrogate pair, which no store takes."""
+    return name[:_LONGEST_NAME].encode("utf-8", "replace").decode()
 
 
 def is_reason(reason: str) -> bool:
@@ -69,8 +74,8 @@ def is_reason(reason: str) -> bool:
     return (code in NAMED and bool(name)) if colon else reason in NAMELESS
 
 
-def metric_label(reason: str, declared: frozenset[str]) -> str:
-    """`reason` as a metric label: names that a sender can make up are folded, so that labels stay a closed set."""
+def counted_as(reason: str, declared: frozenset[str]) -> str:
+    """The counter of `reason`: names that a sender can make up are folded, so that counters stay a closed set."""
     code, colon, name = reason.partition(":")
     if not colon or name in declared:
         return reason

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from surveillance.arrays import NOT_SENT_MS, Int
 from surveillance.events.batch import Reject
 from surveillance.events.documents import read_document
-from surveillance.events.forbidden import Forbidden
+from surveillance.events.forbidden import Forbidden, searchable
 from surveillance.events.reasons import DECOMPRESSION_LIMIT, FORBIDDEN_FIELD, SENT_FORBIDDEN, TOO_LARGE, Fault
 from surveillance.events.times import parse_times
 from surveillance.events.utf8 import strings
@@ -42,7 +42,7 @@ class Refusals:
         What is no text, such as a compressed body, cannot be searched for one, so it is not kept.
         """
         body = text or b""
-        searched = is_text and fault.reason not in _NOT_SEARCHED
+        searched = is_text and fault.reason not in _NOT_SEARCHED and searchable(body)
         if searched and self.forbidden.in_text(body):
             fault = SENT_FORBIDDEN
         kept = searched and fault.reason != FORBIDDEN_FIELD

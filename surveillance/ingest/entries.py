@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from surveillance.arrays import Codes, Int, Small
+from surveillance.events import declared
 from surveillance.events.batch import EventBatch, Reject
+from surveillance.events.reasons import counted_as
 from surveillance.ingest.accumulate import Increments
 from surveillance.ingest.cells import CellTable, Group
 from surveillance.ingest.classify import Classified, Disposition
@@ -31,7 +33,8 @@ def ledger_entries(batch: EventBatch, disposition: Small, refused: Sequence[Reje
         row = np.flatnonzero(disposition == kind)
         cell = cells.code(Group("", "", group_text(_LEDGER_AXES, (name, ""))))
         entries.append((record[row], np.full(len(row), cell, np.int32), batch.broker_ms[row]))
-    codes = cells.codes([Group("", "", group_text(_LEDGER_AXES, ("quarantined", one.reason))) for one in refused])
+    reasons = [counted_as(one.reason, declared.paths()) for one in refused]
+    codes = cells.codes([Group("", "", group_text(_LEDGER_AXES, ("quarantined", reason))) for reason in reasons])
     at = np.searchsorted(batch.record_offsets, np.array([one.offset for one in refused], np.int64))
     entries.append((at, codes, np.array([one.broker_ms for one in refused], np.int64)))
     row, cell_column, times_ms = (np.concatenate(column) for column in zip(*entries, strict=True))

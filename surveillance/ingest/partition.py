@@ -59,6 +59,8 @@ _TOKENS_KEPT_MS = 8 * DAY_MS
 _MOST_DAY_CELLS = 50_000
 """A table of day cells is left behind when it is larger: every day brings new ones, and old days do not come again."""
 
+_DAY_BITS = 23
+
 _MakeJoined = Callable[[Plan, Joined, Codes], Iterator[Contribution]]
 _Step = tuple[int, Sequence[Delta]]
 FindRaw = Callable[[Hashes | None, Hashes | None, int], RawRows]
@@ -323,10 +325,9 @@ class PartitionFold:
 
     def _day_cells(self, cells: Codes, event_ms: Int) -> Codes:
         day = event_ms // DAY_MS
-        combined = cells.astype(np.int64) * 100_000 + day
-        first, inverse = distinct(combined)
+        first, inverse = distinct((cells.astype(np.int64) << _DAY_BITS) + day)  # days of the years 0001 to 9999, signed
         groups = []
-        for code in combined[first].tolist():
-            tenant, digest, text = self.cells.cells[code // 100_000]
-            groups.append(Group(tenant, digest, "&".join(filter(None, (f"{DAY_AXIS}={code % 100_000}", text)))))
+        for cell, number in zip(cells[first].tolist(), day[first].tolist(), strict=True):
+            tenant, digest, text = self.cells.cells[cell]
+            groups.append(Group(tenant, digest, "&".join(filter(None, (f"{DAY_AXIS}={number}", text)))))
         return self._day_table.codes(groups)[inverse]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tracemalloc
 
+import cramjam
 import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 
 from streams import bounded_unpacking
@@ -35,6 +37,28 @@ def unpacked(data: bytes) -> list[tuple[int, bytes | None, tuple[tuple[str, byte
     records = fetcher.MemoryRecords(data)
     every = PartitionRecords(TopicPartition("t", 0), records, [], 0, None, None, True, READ_COMMITTED)
     return [(record.offset, record.value, record.headers) for record in every]
+
+
+NAME = b"a name of a header"
+
+
+def packed_with_a_header(codec: str, name: bytes) -> bytes:
+    """Three records, of which the second has a header of this name: no client of ours would write it, any other may."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1 << 40)
+    for i, headers in enumerate(([], [(NAME.decode(), b"x")], [])):
+        builder.append(i, timestamp=1000, key=b"device", value=b"%d" % i, headers=headers)
+    plain = bytes(builder.build()).replace(NAME, name)
+    body = bytes(getattr(cramjam, codec).compress(plain[61:])) if codec != "none" else plain[61:]
+    attributes = CODECS[codec].to_bytes(2, "big")
+    checked = attributes + plain[23:61] + body
+    return plain[:8] + (len(checked) + 9).to_bytes(4, "big") + plain[12:17] + calc_crc32c(checked).to_bytes(4, "big") + checked
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "zstd"])
+def test_a_header_whose_name_is_no_text_stops_no_partition(codec: str) -> None:
+    data = packed_with_a_header(codec, b"\xff" * len(NAME)) + packed(codec, [b"next"], base_offset=3)
+    readable = "\ufffd" * len(NAME)
+    assert unpacked(data) == [(0, b"0", ()), (1, b"1", ((readable, b"x"),)), (2, b"2", ()), (3, b"next", ())]
 
 
 def test_the_fetcher_uses_our_records() -> None:

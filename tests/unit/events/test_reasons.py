@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
+from base64 import b64encode
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from surveillance.events import declared
 from surveillance.events.limits import DecodeLimits
-from surveillance.events.reasons import is_reason, metric_label
+from surveillance.events.reasons import counted_as, is_reason
 from tests.unit.events.records import (
     ARROW_HEADERS,
     BATCH_HEADERS,
@@ -271,6 +273,40 @@ def test_the_envelope_of_a_cloud_event_is_searched_for_forbidden_names() -> None
     assert (reject.reason, reject.payload) == ("forbidden_field", None)
 
 
+SECRET = event(patient_name="Patient-Zero")
+
+
+def structured(**attributes: Any) -> Sent:
+    return Sent(0, json.dumps({"specversion": "1.0", "id": "1", **attributes}).encode(), CLOUD_HEADERS)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        structured(data_base64=b64encode(written(SECRET)[0]).decode()),
+        structured(data=json.dumps(SECRET)),
+        structured(data_base64=b64encode(gzip.compress(written(SECRET)[0])).decode()),
+        Sent(0, json.dumps(json.dumps(SECRET)).encode()),
+        Sent(0, gzip.compress(written(SECRET)[0])),
+        Sent(0, zlib.compress(written(SECRET)[0])),
+        Sent(0, arrow([SECRET], "zstd")),
+        Sent(0, written(event(ext={"context.mrn": "Patient-Zero"}))[0]),
+        Sent(0, written(event("pms.correction", payload={"context.patient_name": "Patient-Zero"}))[0]),
+        Sent(0, arrow([{**event(), "ext.at.mrn": "Patient-Zero"}]), ARROW_HEADERS),
+    ],
+)
+def test_what_is_forbidden_is_not_kept_however_it_is_packed(record: Sent) -> None:
+    batch = decoded(record)
+    assert len(batch) == 0
+    assert [(one.payload, "Patient" in one.detail) for one in batch.rejects] == [(None, False)]
+
+
+def test_the_event_of_a_cloud_event_may_be_sent_as_base64() -> None:
+    packed = b64encode(written(event(event_id=...))[0]).decode()
+    assert decoded(structured(data_base64=packed)).envelope.ids("event_id").text == ["1"]
+    assert reasons(decoded(structured(data_base64="%"))) == ["field_invalid:data_base64"]
+
+
 def test_rejects_are_in_order_of_position() -> None:
     bad, good = written(event(score=2), event())
     batch = decoded(bad, good, Sent(2, b"[1," + good + b",2]", BATCH_HEADERS), b"{")
@@ -281,9 +317,9 @@ def test_rejects_are_in_order_of_position() -> None:
 def test_reasons_are_a_closed_set_and_labels_do_not_grow_with_what_senders_make_up() -> None:
     made_up = reason_of(event(features={"anything": True}))
     assert is_reason(made_up)
-    assert metric_label(made_up, declared.paths()) == "field_invalid:features"
-    assert metric_label("field_invalid:zzz", declared.paths()) == "field_invalid:other"
-    assert metric_label("field_missing:score", declared.paths()) == "field_missing:score"
+    assert counted_as(made_up, declared.paths()) == "field_invalid:features"
+    assert counted_as("field_invalid:zzz", declared.paths()) == "field_invalid:other"
+    assert counted_as("field_missing:score", declared.paths()) == "field_missing:score"
     assert not is_reason("bad_luck")
     assert not is_reason("field_missing")
 

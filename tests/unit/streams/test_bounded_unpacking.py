@@ -93,14 +93,14 @@ class MockBatch:
 
 
 def test_a_refused_batch_keeps_a_place_for_each_of_its_offsets_with_the_batchs_time() -> None:
-    refused = list(BoundedBatch(MockBatch(2000)))
+    refused = list(BoundedBatch(MockBatch(2000), b""))
     assert [record.offset for record in refused] == [5, 6, 7]
     assert {(record.timestamp, record.timestamp_type, record.key, record.value) for record in refused} == {(1000, 1, None, None)}
     assert {record.headers for record in refused} == {(("pms-refused", b"decompression_limit"),)}
 
 
 def test_a_batch_within_the_bound_is_the_batch_itself() -> None:
-    batch = BoundedBatch(MockBatch(10))
+    batch = BoundedBatch(MockBatch(10), b"")
     assert list(batch) == ["record"]
     assert batch.base_offset == 5
     assert not batch.is_control_batch
