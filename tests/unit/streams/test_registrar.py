@@ -81,7 +81,8 @@ def test_what_is_not_signed_is_refused_by_name_and_leaves_nothing_behind() -> No
 
 HOSTILE = [
     b"", b"\xff\xfe", b"null", b"[]", b'"text"', b"1e999", b"{", b"[" * 5000, b'{"a":' * 5000, b"a: &x [*x]", b"a: 1\na: 2",
-    b"\x00", b'{"manifest_id": NaN}', b'{"revision": 1' + b"0" * 400 + b"}", b'{"manifest_id": "\\ud800"}', b"- " * 5000, b"? " * 3000,
+    b"\x00", b'{"manifest_id": NaN}', b'{"revision": 1' + b"0" * 400 + b"}", b'{"manifest_id": "\\ud800"}', b"- " * 5000,
+    b"? " * 3000,
 ]  # fmt: skip
 
 
