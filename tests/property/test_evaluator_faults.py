@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from functools import lru_cache
 
 import pytest
@@ -22,6 +23,7 @@ from tests.property.evaluating import (
     text,
     undisturbed,
 )
+from tests.property.folding import Died
 
 
 @lru_cache
@@ -133,3 +135,27 @@ def test_two_evaluators_whatever_each_owns_and_whenever_each_steps_leave_one_tru
     assert shapes(found) == shapes(expected)
     assert {line["trigger_id"] for line in found.triggers} == {line["trigger_id"] for line in expected.triggers}
     assert everything_is_delivered(found)
+
+
+@pytest.mark.parametrize("owned_before", [None, []], ids=["both own all", "the other takes over"])
+@pytest.mark.parametrize("later", [False, True], ids=["at the same moment", "at a later moment"])
+def test_what_one_stored_and_never_delivered_the_other_delivers(owned_before: list[str] | None, later: bool) -> None:
+    """The first one dies for good, wherever in its second step; the other has been running all the time."""
+    for at in range(1, 20):
+        store, knife, broker = MemoryStore(), Knife(), CutSender(Knife())
+        dying, other = Process(store, broker, knife), Process(store, broker, Knife(), owned_before)
+        first, second, *rest = portions()
+        first.store(store)
+        dying.live()
+        other.live()
+        second.store(store)
+        knife.at = knife.calls + at
+        with suppress(Died):
+            dying.step()
+        if later:
+            rest.pop(0).store(store)
+        other.owned = None
+        other.live()
+        found = outcome_of(store, broker)
+        assert {line["kind"] for line in found.delivered} == {"incident"}
+        assert everything_is_delivered(found), at
