@@ -15,7 +15,7 @@ import uvicorn
 from api.app import build_app
 from api.guard import Guard
 from api.store_pool import StorePool
-from surveillance.errors import InvalidInput
+from surveillance.errors import InvalidInput, InvalidSetting
 from surveillance.serving import ApiOffer, Readiness
 from surveillance.settings import Settings
 from surveillance.store.opening import open_store
@@ -103,11 +103,12 @@ def _now_ms() -> int:
 def run_api(settings: Settings) -> int:
     """The API alone, until SIGTERM or SIGINT. Returns the exit code.
 
-    Raises InvalidInput where the store is one that only a single process may open, or the address is taken; StoreUnavailable.
+    Raises InvalidSetting where the store is one that only a single process may open, InvalidInput where the address is taken;
+    StoreUnavailable.
     """
     dsn = settings.named_store()
     if not dsn.startswith("clickhouse"):
-        raise InvalidInput(
+        raise InvalidSetting(
             "pms api reads the store of other processes, and an embedded store is open in one process only",
             "name a ClickHouse server (PMS_STORE=clickhouse://...); with an embedded store `pms up` serves the API itself",
         )

@@ -19,7 +19,7 @@ from streams.producer import BATCH_BYTES, LINGER_MS, REQUEST_BYTES, BrokerProduc
 from streams.publish_state import PublishState, StateFile, lines_in_log, log_ends
 from streams.security import PLAINTEXT, Security
 from streams.ticks import INGEST_TIME_HEADER, tick
-from streams.topics import Log, TopicNames, check_log
+from streams.topics import Log, TopicNames, check_log, require_topic
 from surveillance.errors import InvalidInput
 from surveillance.events.partitioning import partition_of
 from surveillance.manifest.digest import canonical_bytes, manifest_digest
@@ -181,10 +181,14 @@ def _ingest_time(event: Mapping[str, Any]) -> tuple[str, int] | None:
 def register_manifest(bootstrap: str, prefix: str, document: Mapping[str, Any], security: Security = PLAINTEXT) -> str:
     """Sends a manifest to the releases topic, keyed by its digest, and returns the digest once the broker has it.
 
-    Raises InvalidManifest for a document without a canonical form, NotAcknowledged where the broker does not answer.
+    Raises InvalidManifest for a document without a canonical form, LogMismatch where the topic does not exist, InvalidInput
+    where no broker answers, NotAcknowledged where it stops answering.
     """
     digest = manifest_digest(document)
-    message = Message(TopicNames.under(prefix).releases, digest.encode(), canonical_bytes(document), headers=(JSON_HEADER,))
+    topic = TopicNames.under(prefix).releases
+    # A producer would ask for a topic that does not exist for ever.
+    require_topic(bootstrap, topic, security)
+    message = Message(topic, digest.encode(), canonical_bytes(document), headers=(JSON_HEADER,))
 
     async def send() -> None:
         async with BrokerProducer(bootstrap, security) as producer:

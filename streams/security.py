@@ -11,7 +11,7 @@ from aiokafka.helpers import create_ssl_context
 from faust.auth import GSSAPICredentials, SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 
-from surveillance.errors import InvalidInput
+from surveillance.errors import InvalidInput, InvalidSetting
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI")
@@ -91,14 +91,14 @@ PLAINTEXT = Security()
 def read_security(settings: Mapping[str, str]) -> Security:
     """`Security` from settings by their usual names (`SECURITY_NAMES`, dots or underscores, any case).
 
-    Raises InvalidInput for a name or value that is not known, naming the nearest.
+    Raises InvalidSetting for a name or value that is not known, naming the nearest.
     """
     values = {}
     for given, value in settings.items():
         name = given.lower().replace("_", ".")
         if name not in _FIELDS:
             near = difflib.get_close_matches(name, SECURITY_NAMES, 1)
-            raise InvalidInput(
+            raise InvalidSetting(
                 f"unknown Kafka setting {given!r}", f"did you mean {near[0]}?" if near else f"known: {', '.join(_FIELDS)}"
             )
         values[_FIELDS[name]] = value
@@ -106,10 +106,10 @@ def read_security(settings: Mapping[str, str]) -> Security:
     _require("security.protocol", security.protocol, PROTOCOLS)
     _require("sasl.mechanism", security.mechanism, MECHANISMS)
     if security.protocol.startswith("SASL") and security.mechanism != "GSSAPI" and not (security.username and security.password):
-        raise InvalidInput(f"{security.mechanism} needs sasl.username and sasl.password")
+        raise InvalidSetting(f"{security.mechanism} needs sasl.username and sasl.password")
     return security
 
 
 def _require(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise InvalidInput(f"{name}={value!r} is not supported", f"one of {', '.join(known)}")
+        raise InvalidSetting(f"{name}={value!r} is not supported", f"one of {', '.join(known)}")

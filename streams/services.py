@@ -30,7 +30,7 @@ from streams.ticks import tick_service
 from streams.topics import Log, TopicNames, check_log
 from streams.worker import run_services
 from streams.worker_status import WorkerStatus
-from surveillance.errors import InvalidInput
+from surveillance.errors import InvalidSetting
 from surveillance.evaluation.global_clock import LogShape
 from surveillance.incidents.lines import Line
 from surveillance.ingest.owned import LogPartition
@@ -122,7 +122,7 @@ def run_evaluator(settings: Settings) -> int:
 
 def _require_server(settings: Settings, command: str) -> None:
     if not settings.named_store().startswith("clickhouse"):
-        raise InvalidInput(
+        raise InvalidSetting(
             f"{command} shares its store with other processes, and an embedded one is open in one process only",
             "name a ClickHouse server (PMS_STORE=clickhouse://...), or run everything in one process: pms up",
         )

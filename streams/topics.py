@@ -182,11 +182,26 @@ def check_log(bootstrap: str, topic: str, security: Security = PLAINTEXT, *, rec
     return asyncio.run(_check(bootstrap, topic, security, recorded or {}))
 
 
+def require_topic(bootstrap: str, topic: str, security: Security = PLAINTEXT) -> None:
+    """Raises LogMismatch where the topic does not exist, InvalidInput where no broker answers."""
+    asyncio.run(_require(bootstrap, topic, security))
+
+
+async def _require(bootstrap: str, topic: str, security: Security) -> None:
+    async with _connected(bootstrap, security) as (client, _):
+        if topic not in await describe_topics(client, [topic]):
+            raise _absent(topic)
+
+
+def _absent(topic: str) -> LogMismatch:
+    return LogMismatch(topic, ["it does not exist; to mend: pms topics create"])
+
+
 async def _check(bootstrap: str, topic: str, security: Security, recorded: Mapping[str, int]) -> Log:
     async with _connected(bootstrap, security) as (client, admin):
         found = (await describe_topics(client, [topic])).get(topic)
         if found is None:
-            raise LogMismatch(topic, ["it does not exist; to mend: pms topics create"])
+            raise _absent(topic)
         configs = (await _configs(admin, [topic]))[topic]
     log = Log(found.log_id, topic, found.partitions)
     problems = _log_problems(log, configs, recorded.get(log.log_id))

@@ -4,6 +4,7 @@ SurveillanceError
 ├─ InvalidManifest      every problem at once, each with its path
 ├─ InvalidEvent         topic, partition, offset, index, reason
 ├─ InvalidInput         a file, flag or setting of the user
+│  └─ InvalidSetting    a setting, so wrong usage
 ├─ QuarantineLimit      too many invalid events: the partition stops and pages
 ├─ LogMismatch          the topic is not what the promise rests on
 └─ StoreError
@@ -60,6 +61,10 @@ class InvalidInput(SurveillanceError):
     def __init__(self, what: str, mend: str = "") -> None:
         self.what, self.mend = what, mend
         super().__init__(f"{what}\n  to mend: {mend}" if mend else what)
+
+
+class InvalidSetting(InvalidInput):
+    """A setting is missing, or its value cannot be used with this command."""
 
 
 class QuarantineLimit(SurveillanceError):

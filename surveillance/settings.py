@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from surveillance.errors import InvalidInput
+from surveillance.errors import InvalidInput, InvalidSetting
 
 PREFIX = "PMS_"
 CONFIG_VARIABLE = "PMS_CONFIG"
@@ -116,10 +116,10 @@ class Settings:
     def named_store(self) -> str:
         """The store, where a command cannot do without one.
 
-        Raises InvalidInput where none is named.
+        Raises InvalidSetting where none is named.
         """
         if self.store is None:
-            raise InvalidInput(
+            raise InvalidSetting(
                 "no store is named",
                 "--store chdb:///var/lib/pms, or PMS_STORE, or store = ... in pms.toml (chdb, clickhouse, memory)",
             )

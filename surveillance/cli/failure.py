@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from surveillance.errors import InvalidInput, InvalidManifest, StoreUnavailable, SurveillanceError
+from surveillance.errors import InvalidInput, InvalidManifest, InvalidSetting, StoreUnavailable, SurveillanceError
 
 EXIT_UNREADABLE = 1
 EXIT_USAGE = 2
@@ -46,6 +46,8 @@ def explain(error: Exception) -> Failure:
             return Failure(error.format_message())
         case InvalidManifest():
             return Failure(str(error), mend="`pms manifest lint FILE` names every problem; mend them at the paths shown")
+        case InvalidSetting():
+            return Failure(error.what, mend=error.mend, exit_code=EXIT_USAGE)
         case InvalidInput():
             return Failure(error.what, mend=error.mend)
         case StoreUnavailable():

@@ -82,7 +82,11 @@ def digest(files: tuple[Path, ...], as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @with_settings("kafka")
 def register(file: Path, settings: Settings) -> None:
-    """Send a manifest to the releases topic. It is in force 60 s later, or from its `effective_from`."""
+    """Send a manifest to the releases topic and print its digest.
+
+    It is in force 60 s later, or from its `effective_from` where that is later; for a service in header time from its
+    `effective_from`, else at once. What arrives sooner is quarantined as release_unknown.
+    """
     from streams.publish import register_manifest
     from streams.security import read_security
     from surveillance.manifest.parse import load_manifest
@@ -90,6 +94,7 @@ def register(file: Path, settings: Settings) -> None:
     _, document, _ = load_manifest(file)
     security = read_security(settings.kafka_security())
     click.echo(register_manifest(settings.kafka_bootstrap, settings.topic_prefix, document, security))
+    click.echo("in force in 60 s, or from its effective_from; at once where time is taken from headers", err=True)
 
 
 def _problems(path: Path) -> Sequence[Problem]:

@@ -30,13 +30,21 @@ def status(store: str | None, url: str | None, config: Path | None, as_json: boo
     if store and url:
         raise click.UsageError("--store and --api exclude each other")
     lines = _from_api(url) if url else _from_store(settings_from({"store": store}, config).named_store())
-    print_lines(lines, as_json=as_json)
+    shown = list(lines)
+    print_lines(shown, as_json=as_json)
+    if not shown:
+        click.echo("nothing was judged yet", err=True)
 
 
 def _from_store(dsn: str) -> Iterator[Mapping[str, Any]]:
     from surveillance.evaluation.status import status_lines
     from surveillance.store import open_store
+    from surveillance.store.dsn import ChdbTarget, parse_dsn
 
+    target = parse_dsn(dsn)
+    # Opening would make an empty store of a misspelt directory.
+    if isinstance(target, ChdbTarget) and not Path(target.directory).is_dir():
+        raise InvalidInput(f"there is no store at {dsn}", "start `pms up`, or name the store that it uses")
     store = open_store(dsn)
     try:
         yield from status_lines(store)

@@ -173,7 +173,8 @@ def connect(target: ChdbTarget | ServerTarget, settings: Mapping[str, Any]) -> C
         if isinstance(target, ChdbTarget):
             raise InvalidInput(
                 f"{place} cannot be opened: {_first_line(error)}",
-                "one process uses one chDB directory, and no two processes the same; stop the other or use a ClickHouse server",
+                "one process uses one chDB directory: stop the other, ask a running `pms up` by `pms status --api URL`, or use a "
+                "ClickHouse server",
             ) from error
         raise translated(place, error) from error
 

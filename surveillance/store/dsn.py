@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from surveillance.errors import InvalidInput
+from surveillance.errors import InvalidSetting
 
 _MEND = "write memory, chdb:///absolute/dir, or clickhouse://user:password@host:port/database (clickhouses:// for TLS)"
 _OPTIONS = ("cluster", "connect_timeout_s", "timeout_s")
@@ -43,39 +43,39 @@ Target = MemoryTarget | ChdbTarget | ServerTarget
 
 
 def parse_dsn(dsn: str) -> Target:
-    """What a `PMS_STORE` text means. Raises InvalidInput, which never repeats a password."""
+    """What a `PMS_STORE` text means. Raises InvalidSetting, which never repeats a password."""
     if dsn == "memory":
         return MemoryTarget()
     try:
         parts = urlsplit(dsn)
         port = parts.port
     except ValueError as error:
-        raise InvalidInput("the store's address cannot be read: its port or host is malformed", _MEND) from error
+        raise InvalidSetting("the store's address cannot be read: its port or host is malformed", _MEND) from error
     if parts.scheme == "chdb":
         return _chdb(parts)
     if parts.scheme in ("clickhouse", "clickhouses"):
         return _server(parts, port)
     if not parts.scheme:
-        raise InvalidInput("the store's address does not begin with a kind of store", _MEND)
-    raise InvalidInput(f"no kind of store is called {parts.scheme!r}", _MEND)
+        raise InvalidSetting("the store's address does not begin with a kind of store", _MEND)
+    raise InvalidSetting(f"no kind of store is called {parts.scheme!r}", _MEND)
 
 
 def _chdb(parts: SplitResult) -> ChdbTarget:
     if parts.netloc or not parts.path.strip("/"):
-        raise InvalidInput("an embedded store needs an absolute directory", "write chdb:///absolute/dir, with three slashes")
+        raise InvalidSetting("an embedded store needs an absolute directory", "write chdb:///absolute/dir, with three slashes")
     if parts.query or parts.fragment:
-        raise InvalidInput("an embedded store takes no options after its directory", "write chdb:///absolute/dir")
+        raise InvalidSetting("an embedded store takes no options after its directory", "write chdb:///absolute/dir")
     return ChdbTarget(unquote(parts.path))
 
 
 def _server(parts: SplitResult, port: int | None) -> ServerTarget:
     tls = parts.scheme == "clickhouses"
     if not parts.hostname:
-        raise InvalidInput("the store's address names no host", _MEND)
+        raise InvalidSetting("the store's address names no host", _MEND)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
-        raise InvalidInput(f"the store's address has the unknown option {unknown[0]!r}", f"use {', '.join(_OPTIONS)}")
+        raise InvalidSetting(f"the store's address has the unknown option {unknown[0]!r}", f"use {', '.join(_OPTIONS)}")
     return ServerTarget(
         host=parts.hostname,
         port=port or (8443 if tls else 8123),
@@ -92,5 +92,7 @@ def _server(parts: SplitResult, port: int | None) -> ServerTarget:
 def _seconds(options: Mapping[str, str], name: str, otherwise: int) -> int:
     text = options.get(name, str(otherwise))
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise InvalidInput(f"{name} of the store's address must be whole seconds, at least 1", f"for example ?{name}={otherwise}")
+        raise InvalidSetting(
+            f"{name} of the store's address must be whole seconds, at least 1", f"for example ?{name}={otherwise}"
+        )
     return int(text)

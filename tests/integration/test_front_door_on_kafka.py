@@ -11,6 +11,8 @@ from surveillance.cli.main import run
 
 pytestmark = pytest.mark.kafka
 
+SMALL = Path(__file__).parents[1] / "unit" / "manifest" / "small.yaml"
+
 
 @pytest.fixture(autouse=True)
 def _broker_by_environment(kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +49,22 @@ def test_what_is_no_manifest_is_not_registered(tmp_path: Path, capsys: pytest.Ca
     assert "manifest_id" in capsys.readouterr().err
 
 
-def test_a_broker_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_manifest_is_registered_where_the_topics_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["manifest", "register", str(SMALL)]) == 1
+    assert "pms topics create" in capsys.readouterr().err
+    assert run(["topics", "create", "--partitions", "2"]) == 0
+    assert run(["manifest", "digest", str(SMALL)]) == 0
+    digest = capsys.readouterr().out.splitlines()[-1].split()[0]
+    assert run(["manifest", "register", str(SMALL)]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{digest}\n"
+    assert "in force in 60 s" in said.err
+
+
+@pytest.mark.parametrize("command", [["topics", "create"], ["manifest", "register", str(SMALL)]])
+def test_a_broker_that_is_not_there_is_named(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PMS_KAFKA_BOOTSTRAP", "127.0.0.1:1")
-    assert run(["topics", "create"]) == 1
+    assert run(command) == 1
     assert "no Kafka broker answers at 127.0.0.1:1" in capsys.readouterr().err

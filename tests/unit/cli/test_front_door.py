@@ -67,12 +67,45 @@ def test_an_api_that_does_not_answer_exits_1(capsys: pytest.CaptureFixture[str])
     assert "no API answers at http://127.0.0.1:1" in capsys.readouterr().err
 
 
-def test_a_service_without_a_store_says_how_to_name_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["up", "worker", "evaluator", "api", "status"])
+def test_a_command_without_a_store_says_how_to_name_one(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("PMS_STORE", raising=False)
-    assert run(["worker"]) == 1
+    assert run([command]) == 2
     assert "PMS_STORE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["status", "--store", "chdb://relative"], "chdb:///absolute/dir"),
+        (["worker", "--store", "chdb:///absolute"], "name a ClickHouse server"),
+        (["api", "--store", "memory"], "name a ClickHouse server"),
+        (["topics", "create", "--kafka-security-protocol", "SASL"], "one of PLAINTEXT, SSL"),
+    ],
+)
+def test_a_setting_that_the_command_cannot_use_is_wrong_usage(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_status_makes_no_store_of_a_misspelt_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    absent = tmp_path / "absent"
+    assert run(["status", "--store", f"chdb://{absent}"]) == 1
+    assert f"there is no store at chdb://{absent}" in capsys.readouterr().err
+    assert not absent.exists()
+
+
+def test_status_of_a_service_that_judged_nothing_is_not_silent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("surveillance.evaluation.status.status_lines", lambda _: iter(()))
+    assert run(["status", "--store", "memory", "--json"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "nothing was judged yet\n")
 
 
 def test_lint_names_every_problem_with_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
