@@ -159,3 +159,21 @@ def test_what_one_stored_and_never_delivered_the_other_delivers(owned_before: li
         found = outcome_of(store, broker)
         assert {line["kind"] for line in found.delivered} == {"incident"}
         assert everything_is_delivered(found), at
+
+
+def test_one_that_was_overtaken_decides_every_later_window_on_the_others_incident() -> None:
+    """It finds line after line written by the other; an escalation that only it has judged asks for its rollback all the same."""
+    expected, _ = alone()
+    store, broker = MemoryStore(), CutSender(Knife())
+    overtaken, other = Process(store, broker, Knife()), Process(store, broker, Knife())
+    overtaken.live()
+    first, *rest = portions()
+    first.store(store)
+    other.live()
+    for portion in rest:
+        portion.store(store)
+        overtaken.live()
+    found = outcome_of(store, broker)
+    assert shapes(found) == shapes(expected)
+    assert {line["trigger_id"] for line in found.triggers} == {line["trigger_id"] for line in expected.triggers}
+    assert everything_is_delivered(found)
