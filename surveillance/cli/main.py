@@ -75,3 +75,6 @@ def _log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # At "info" the clients tell each step of a start and a rebalance; what a reader can use of it is in our own lines.
+    for client in ("aiokafka", "faust", "mode"):
+        logging.getLogger(client).setLevel(logging.WARNING if level == "info" else logging.NOTSET)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +168,13 @@ def test_doctor_never_shows_the_password_of_the_store(capsys: pytest.CaptureFixt
     said = capsys.readouterr()
     assert "127.0.0.1:1" in said.out
     assert "hunter2" not in said.out + said.err
+
+
+@pytest.mark.parametrize(("level", "shown"), [("info", False), ("debug", True)])
+def test_what_the_kafka_clients_tell_of_their_steps_is_for_debugging(level: str, shown: bool) -> None:
+    assert run(["--log-level", level, "schema", "events"]) == 0
+    assert logging.getLogger("aiokafka.consumer").isEnabledFor(logging.INFO) is shown
+    assert logging.getLogger("streams.services").isEnabledFor(logging.INFO)
 
 
 def test_every_command_and_option_says_what_it_is_for() -> None:
