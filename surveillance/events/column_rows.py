@@ -8,7 +8,7 @@ requires and that may be null. A timestamp without a zone is UTC.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -28,11 +28,13 @@ _NO_TEXT: Final = Raw(b"{}")
 
 
 class _Column(NamedTuple):
-    """A column with its values as JSON knows them. `part` is what stands behind the dot of a dotted name."""
+    """A column with its values as JSON knows them. `part` is what stands behind the dot of a dotted name; a full column has
+    no null."""
 
     head: str
     part: str
     values: Sequence[Any]
+    is_full: bool
 
 
 def row_texts(batch: pa.RecordBatch) -> list[bytes]:
@@ -43,20 +45,41 @@ def row_texts(batch: pa.RecordBatch) -> list[bytes]:
 def row_objects(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """Each row as the object that its JSON text says; a value that JSON does not know stands as it came."""
     named = zip(batch.schema.names, batch.columns, strict=True)
-    columns = [_column(name, _values(array, name == FEATURES)) for name, array in named]
-    schemas = next((column.values for column in columns if column.head == "schema" and not column.part), None)
-    nulls = [_nulls_said(schema) for schema in schemas or [None] * batch.num_rows]
-    return [_row(columns, at, nulls[at]) for at in range(batch.num_rows)]
+    columns = [_column(name, array) for name, array in named]
+    rows = _full_rows([column for column in columns if column.is_full], batch.num_rows)
+    gaps = [column for column in columns if not column.is_full]
+    if gaps:
+        schemas = next((column.values for column in columns if column.head == "schema" and not column.part), None)
+        for at, schema in enumerate(schemas or [None] * batch.num_rows):
+            _fill(rows[at], gaps, at, _nulls_said(schema))
+    return rows
 
 
-def _column(name: str, values: Sequence[Any]) -> _Column:
+def _column(name: str, array: pa.Array) -> _Column:
     head, _, part = name.partition(".")
-    return _Column(head, part, values)
+    return _Column(head, part, _values(array, name == FEATURES), array.null_count == 0)
 
 
-def _row(columns: Sequence[_Column], at: int, nulls: frozenset[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for head, part, values in columns:
+def _full_rows(columns: Sequence[_Column], count: int) -> list[dict[str, Any]]:
+    """Objects of columns in which every row says something: made column-wise, which is many times quicker than row by row."""
+    whole = {column.head: column.values for column in columns if not column.part}
+    parts: dict[str, dict[str, Sequence[Any]]] = {}
+    for column in columns:
+        if column.part:
+            parts.setdefault(column.head, {})[column.part] = column.values
+    whole |= {head: _zipped(named, count) for head, named in parts.items() if head not in whole}
+    return _zipped(whole, count)
+
+
+def _zipped(named: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
+    if not named:
+        return [{} for _ in range(count)]
+    return [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
+
+
+def _fill(row: dict[str, Any], columns: Sequence[_Column], at: int, nulls: frozenset[str]) -> None:
+    """Add what the other columns say of a row."""
+    for head, part, values, _ in columns:
         value = values[at]
         if value is None and (head not in nulls or (head == FEATURES and not part)):
             continue
@@ -64,7 +87,6 @@ def _row(columns: Sequence[_Column], at: int, nulls: frozenset[str]) -> dict[str
             row.setdefault(head, {})[part] = value
         else:
             row[head] = value
-    return row
 
 
 def _nulls_said(schema: Any) -> frozenset[str]:
