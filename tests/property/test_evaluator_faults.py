@@ -61,7 +61,7 @@ def test_wherever_an_evaluator_dies_or_is_refused_the_next_one_leaves_what_one_a
         assert everything_is_delivered(found), at
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(1, 400), st.booleans(), st.integers(0, 2))
 def test_an_evaluator_that_comes_back_later_loses_nothing_and_doubles_no_incident(at: int, after: bool, missed: int) -> None:
     """It is down for some portions after its death, so that it decides at other moments than one alone would have."""
@@ -96,7 +96,7 @@ def shapes(found: Outcome) -> dict[str, list[tuple[str, str]]]:
 OWNERS = st.sampled_from(["all", "first", "second", "none"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.lists(st.tuples(st.sampled_from(["store", "a", "b", "kill a", "kill b", "within a", "within b"]), OWNERS), max_size=30),
     st.data(),
@@ -141,7 +141,7 @@ def test_two_evaluators_whatever_each_owns_and_whenever_each_steps_leave_one_tru
 @pytest.mark.parametrize("later", [False, True], ids=["at the same moment", "at a later moment"])
 def test_what_one_stored_and_never_delivered_the_other_delivers(owned_before: list[str] | None, later: bool) -> None:
     """The first one dies for good, wherever in its second step; the other has been running all the time."""
-    for at in range(1, 20):
+    for at in range(1, 15):
         store, knife, broker = MemoryStore(), Knife(), CutSender(Knife())
         dying, other = Process(store, broker, knife), Process(store, broker, Knife(), owned_before)
         first, second, *rest = portions()

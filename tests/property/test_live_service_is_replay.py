@@ -193,7 +193,7 @@ def move(service: Service, step: tuple[Any, ...]) -> None:
             service.broker.away, service.broker.takes = True, takes
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(st.sampled_from(SEEDS), st.sampled_from([1, 2, 4]), st.lists(MOVE, max_size=14))
 def test_any_interleaving_ends_where_the_replay_ends(seed: int, partitions: int, moves: list[tuple[Any, ...]]) -> None:
     manifests, lines, expected = scenario(seed)
