@@ -19,6 +19,7 @@ from streams.sink import PartitionSink, Record
 from streams.telemetry_sink import TelemetrySink
 from streams.topics import TopicNames, check_log
 from streams.worker import serve_worker
+from surveillance.cli.main import collect_rarely
 from surveillance.ingest.ledger import Ledger
 from surveillance.ingest.owned import LogPartition
 from surveillance.panes.statistics import LEDGER
@@ -29,6 +30,7 @@ from surveillance.store.protocol import Store
 
 def contend(bootstrap: str, prefix: str, records: int) -> dict[str, Any]:
     """Seconds from the first list of records to the last stored progress, those of each stage, and the ledger."""
+    collect_rarely()  # as `pms` does
     with tempfile.TemporaryDirectory(prefix="pms-benchmark-") as folder:
         store = open_store(f"chdb://{folder}")
         sender = BlockingProducer(bootstrap)
