@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from surveillance.errors import InvalidInput
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+_LAST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -14,14 +16,14 @@ DAY_MS = 86_400_000
 
 
 def to_text(ms: int) -> str:
-    """RFC 3339 in UTC; milliseconds only where there are any.
+    """RFC 3339 in UTC; milliseconds only where there are any. Its years are 0001 to 9999, so a time beyond is the nearest of
+    these: the deadline of an incident may lie there although no event does.
 
     >>> to_text(1_778_025_600_000)
     '2026-05-06T00:00:00Z'
     """
-    moment = _EPOCH + timedelta(milliseconds=ms)
-    base = moment.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{base}.{ms % 1000:03d}Z" if ms % 1000 else f"{base}Z"
+    moment = _EPOCH + timedelta(milliseconds=min(max(ms, _FIRST_MS), _LAST_MS))
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").removesuffix("+00:00") + "Z"
 
 
 def from_text(text: str) -> int:

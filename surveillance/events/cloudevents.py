@@ -1,6 +1,7 @@
 """CloudEvents 1.0: binary (attributes in `ce_` headers) and structured (one JSON object or an array of them).
 
-The event of the contract is the data, as JSON or as JSON in base64 (`data_base64`). `id` and `time` stand in for an `event_id` or `event_time` that the data lacks.
+The event of the contract is the data, as JSON or as JSON in base64 (`data_base64`). `id` and `time` stand in for an
+`event_id` or `event_time` that the data lacks.
 """
 
 from __future__ import annotations

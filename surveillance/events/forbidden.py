@@ -35,7 +35,7 @@ class Forbidden:
         return bool(self._declared) and (b"\\" in text or any(name in text for name in self._declared))
 
     def in_text(self, text: bytes) -> bool:
-        """Whether `text` has a forbidden key. Where it is no object or array, a name that stands in it as a word is taken for one."""
+        """Whether `text` has a forbidden key. In what is no object or array, a name that stands as a word is taken for one."""
         if not self.names or (b"\\" not in text and b"\0" not in text and not any(name in text for name in self._plain)):
             return False
         found = every_key(text) if text.lstrip().startswith((b"{", b"[")) else None
