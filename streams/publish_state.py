@@ -78,7 +78,7 @@ def _fingerprint(path: str) -> list[object]:
     try:
         found = Path(path).stat()
     except OSError as error:
-        raise InvalidInput(f"{path}: {error.strerror}") from error
+        raise InvalidInput(f"{path}: cannot be read: {error.strerror}", "check the path and its permissions") from error
     return [str(Path(path).resolve()), found.st_size, found.st_mtime_ns]
 
 

@@ -12,8 +12,9 @@ from surveillance.errors import InvalidManifest, Problem
 from surveillance.manifest.digest import canonical_bytes
 from surveillance.manifest.yaml12 import load_document
 from surveillance.registering import registration_of
-from surveillance.registry import Registration, Registry
+from surveillance.registry import ALWAYS_MS, Registration, Registry
 from surveillance.store.protocol import Document, Store
+from surveillance.times import to_text
 
 logger = get_logger(__name__)
 
@@ -36,7 +37,8 @@ class Registrar:
         first_ms = self._recorded(registration, canonical_bytes(document).decode(), broker_ms)
         registration = registration_of(document, "release", registered_ms=None if self._header_time else first_ms)
         if self._registry.add(registration):
-            logger.warning("manifest %s is in force WITHOUT a signature", registration.digest)
+            since = "the start" if registration.in_force_ms == ALWAYS_MS else to_text(registration.in_force_ms)
+            logger.warning("manifest %s is in force from %s on, WITHOUT a signature", registration.digest, since)
 
     def _recorded(self, registration: Registration, body: str, broker_ms: int) -> int:
         """Broker time at which the digest was first registered, as the store has it."""

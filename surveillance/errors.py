@@ -73,7 +73,7 @@ class QuarantineLimit(SurveillanceError):
     def __init__(self, partition: int, offset: int, invalid: int, of: int) -> None:
         self.partition, self.offset, self.invalid, self.of = partition, offset, invalid, of
         super().__init__(
-            f"partition {partition} stopped at offset {offset}: {invalid} of the last {of} events are invalid; "
+            f"at offset {offset}, {invalid} of the last {of} events are invalid; "
             "find the sender in the quarantine topic, then restart the worker to go on"
         )
 

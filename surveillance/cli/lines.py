@@ -52,7 +52,7 @@ def _summary(line: Line) -> str:
     quarantined = ", ".join(f"{count} {reason}" for reason, count in line["quarantined"].items()) or "none"
     return (
         f"{line['events']} events: {line['counted']} counted, {line['duplicates']} duplicates, {line['late']} late, "
-        f"quarantined: {quarantined}; watermark {line['watermark']}"
+        f"quarantined: {quarantined}; watermark {line['watermark'] or 'none'}"
     )
 
 

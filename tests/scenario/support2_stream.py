@@ -168,7 +168,10 @@ def main() -> None:
     parser.add_argument("--multiply", type=float, metavar="FACTOR", help="multiply logits, and leave out scores of exactly 1")
     parser.add_argument("--begin", type=float, default=0.5, metavar="SHARE", help="from this share of the stream on (0.5)")
     given = parser.parse_args()
-    patients = read_patients(given.data)
+    try:
+        patients = read_patients(given.data)
+    except OSError as error:
+        parser.error(f"{given.data}: {error.strerror}")
     if given.multiply is not None:
         patients = multiplied(without_certain(patients), given.multiply, given.begin)
     for path in write_stream(given.folder, patients):

@@ -67,6 +67,10 @@ def test_a_status_without_an_estimate_gives_its_reason() -> None:
     assert text_line(STATUS) == "inconclusive  cal.slope at all: below_minimum_n"
 
 
+def test_a_summary_of_nothing_has_no_watermark() -> None:
+    assert text_line(SUMMARY | {"watermark": None}).endswith("; watermark none")
+
+
 def test_an_inconclusive_status_gives_its_numbers_and_its_reason() -> None:
     small = STATUS | {"estimate": {"n": 12, "needed": 50}}
     assert text_line(small) == "inconclusive  cal.slope at all: n 12, needs 50, below_minimum_n"

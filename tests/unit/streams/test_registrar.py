@@ -70,6 +70,17 @@ def test_in_header_time_it_is_in_force_from_the_start_whenever_it_was_registered
     assert in_force_ms(known, release(IDENTITY)) == ALWAYS_MS
 
 
+@pytest.mark.parametrize(("header_time", "since"), [(False, to_text(T + IN_FORCE_DELAY_MS)), (True, "the start")])
+def test_without_a_signature_the_log_says_so_and_from_when_it_counts(
+    header_time: bool, since: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, _ = registrar(MemoryStore(), header_time=header_time)
+    one(canonical_bytes(release(IDENTITY)), T)
+    assert [record.getMessage() for record in caplog.records if record.name == "streams.registrar"] == [
+        f"manifest {manifest_digest(release(IDENTITY))} is in force from {since} on, WITHOUT a signature"
+    ]
+
+
 def test_what_is_not_signed_is_refused_by_name_and_leaves_nothing_behind() -> None:
     store = MemoryStore()
     one, known = registrar(store, allow_unsigned=False)
