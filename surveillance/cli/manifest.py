@@ -94,7 +94,9 @@ def register(file: Path, settings: Settings) -> None:
     _, document, _ = load_manifest(file)
     security = read_security(settings.kafka_security())
     click.echo(register_manifest(settings.kafka_bootstrap, settings.topic_prefix, document, security))
-    click.echo("in force in 60 s, or from its effective_from; at once where time is taken from headers", err=True)
+    click.echo(
+        "sent; where the service accepts it, in force in 60 s, or from its effective_from; in header time at once", err=True
+    )
 
 
 def _problems(path: Path) -> Sequence[Problem]:
