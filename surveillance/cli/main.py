@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import sys
-import time
 from collections.abc import Sequence
 
 import click
@@ -14,6 +13,7 @@ import click
 from surveillance.cli.demo import demo
 from surveillance.cli.doctor import doctor
 from surveillance.cli.failure import EXIT_INTERRUPTED, EXIT_USAGE, explain
+from surveillance.cli.logs import log_to_stderr
 from surveillance.cli.manifest import manifest
 from surveillance.cli.publish import publish
 from surveillance.cli.replay import replay
@@ -34,7 +34,7 @@ from surveillance.cli.topics import topics
 )
 def pms(log_level: str) -> None:
     """Post-market surveillance of deployed models, judged against the manifest that released each."""
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level)
 
 
 for _command in (demo, replay, up, worker, evaluator, api, topics, publish, status, manifest, schema, doctor):
@@ -75,14 +75,3 @@ def run(arguments: Sequence[str]) -> int:
             logging.getLogger(__name__).debug("the fault", exc_info=error)
         return failure.exit_code
     return code if isinstance(code, int) else 0
-
-
-def _log_to_stderr(level: str) -> None:
-    formatter = logging.Formatter("%(asctime)sZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # At "info" the clients tell each step of a start and a rebalance; what a reader can use of it is in our own lines.
-    for client in ("aiokafka", "faust", "mode"):
-        logging.getLogger(client).setLevel(logging.WARNING if level == "info" else logging.NOTSET)
