@@ -95,7 +95,7 @@ def test_a_worker_of_its_own_needs_a_store_that_others_can_read(
 ) -> None:
     settings = kafka_settings(kafka_bootstrap, topic_prefix, "memory", tmp_path) | changes
     worker = PmsProcess("worker", settings, tmp_path, "worker")
-    assert worker.process.wait(timeout=60) == 1
+    assert worker.process.wait(timeout=60) == 2
     assert says in worker.said()
     assert "Traceback" not in worker.said()
 
