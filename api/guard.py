@@ -36,15 +36,19 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Ends errors that the application answered with 500 and raised again for its server to log."""
+        """Ends errors that the application answered with 500 and raised again for its server to log.
+
+        A HEAD is answered as the GET of it; the server sends no body.
+        """
 
         async def guarded_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *_RAW_HEADERS]
             await send(message)
 
+        asked = {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
         try:
-            await self._app(scope, receive, guarded_send)
+            await self._app(asked, receive, guarded_send)
         except Exception as error:  # noqa: BLE001 - its text and traceback may quote an event, so neither is shown or logged
             log.error("a request failed: %s%s", type(error).__name__, _place(error))
 

@@ -409,9 +409,12 @@ class BulkConsumer(Consumer):
         while not self.should_stop:
             await self.sleep(self.plan.pace.flush_interval_s)
             if self.feed.next_offset:
+                status, asked_s = self.plan.status, monotonic()
                 try:
                     await asyncio.wait_for(self._measure_lag(), self.plan.pace.commit_s)
+                    status.broker_silent_since_s = None
                 except (KafkaError, TimeoutError) as error:
+                    status.broker_silent_since_s = status.broker_silent_since_s or asked_s
                     self.log.info("lag not measured: %r", error)
 
     async def _measure_lag(self) -> None:

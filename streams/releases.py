@@ -29,6 +29,7 @@ May raise InvalidManifest: it is logged, counted and passed over.
 
 POLL_MS = 500
 RETRY_S = 1.0
+MOST_REFUSED = 20
 
 
 class Releases:
@@ -49,6 +50,8 @@ class Releases:
         self._on_manifest = on_manifest
         self._metrics = metrics
         self._arguments = {"bootstrap_servers": bootstrap, "enable_auto_commit": False, **security.aiokafka()}
+        self.refused: list[str] = []
+        """Names of the manifests that cannot be used, in the order they came; the last few."""
         self._waiting: list[ConsumerRecord] = []
         self._reader: AIOKafkaConsumer | None = None
         self._prober: AIOKafkaConsumer | None = None
@@ -146,6 +149,7 @@ class Releases:
             self._on_manifest(record.value, record.timestamp)
         except InvalidManifest as error:
             logger.error("%s[%d]@%d is no usable manifest: %s", self._topic, record.partition, record.offset, error)
+            self.refused = [*self.refused, error.source][-MOST_REFUSED:]
             return "invalid"
         return "read"
 

@@ -42,6 +42,8 @@ from surveillance.store.opening import open_store
 from surveillance.store.protocol import Store
 
 logger = get_logger(__name__)
+BROKER_SILENCE_S = 10.0
+"""A broker that answers nothing for so long is something to wait for; a short election is not."""
 Beside = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -149,7 +151,7 @@ async def serve_up(
         store=ground.store,
         host=ground.settings.api_host,
         port=ground.settings.api_port,
-        readiness=lambda: _readiness(ground),
+        readiness=lambda: _readiness(ground, releases),
         metrics=lambda: generate_latest(ground.metrics.registry),
         listening=listening,
         wall_time=not ground.header_time,
@@ -240,7 +242,12 @@ def _ticks(ground: Ground) -> list[Beside]:
     return [tick_service(producer, ground.names.telemetry, ground.status, ground.metrics)]
 
 
-def _readiness(ground: Ground) -> Readiness:
-    notes = ("manifests without signatures are accepted",) if ground.settings.allow_unsigned else ()
-    stopped = tuple(f"partition {partition} stopped: {why}" for partition, why in sorted(ground.status.stopped.items()))
-    return Readiness((ground.status.waiting_for,) if ground.status.waiting_for else (), (*notes, *stopped))
+def _readiness(ground: Ground, releases: Releases) -> Readiness:
+    status, silent_since_s = ground.status, ground.status.broker_silent_since_s
+    waiting = [status.waiting_for] if status.waiting_for else []
+    if silent_since_s is not None and time.monotonic() - silent_since_s > BROKER_SILENCE_S:
+        waiting.append("the Kafka broker, which does not answer")
+    notes = ["manifests without signatures are accepted"] if ground.settings.allow_unsigned else []
+    notes += [f"manifest {name} is refused; the log says why" for name in dict.fromkeys(releases.refused)]
+    notes += [f"partition {partition} stopped: {why}" for partition, why in sorted(status.stopped.items())]
+    return Readiness(tuple(waiting), tuple(notes))

@@ -14,6 +14,8 @@ class WorkerStatus:
     stopped: dict[int, str] = field(default_factory=dict)
     last_record_s: dict[int, float] = field(default_factory=dict)
     last_flush_s: float | None = None
+    broker_silent_since_s: float | None = None
+    """Since when the broker answers no question; None while it does."""
 
     @property
     def ready(self) -> bool:

@@ -126,3 +126,11 @@ def test_every_reference_of_openapi_leads_somewhere(ask: Ask) -> None:
     named = set(re.findall(r'"#/components/schemas/(\w+)"', answer.text))
     assert named
     assert named <= set(answer.json()["components"]["schemas"])
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/incidents"])
+def test_a_head_is_answered_as_its_get(ask: Ask, path: str) -> None:
+    store, _ = judged()
+    head, get = ask(store, path, method="HEAD"), ask(store, path)
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-type"] == get.headers["content-type"]
