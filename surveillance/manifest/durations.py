@@ -11,6 +11,8 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 _MAX_TEXT = 64
+_MOST_MONTHS = 12_000
+_LONGEST_MS = 366_000 * DAY_MS
 _PATTERN = re.compile(
     r"P(?=[0-9T])(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)W)?(?:([0-9]+)D)?"
     r"(?:T(?=[0-9])(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)(?:\.([0-9]{1,3}))?S)?)?",
@@ -30,7 +32,7 @@ def parse_duration(text: str) -> Duration:
     """The duration that `text` writes.
 
     Raises:
-        ValueError: `text` is not an ISO 8601 duration.
+        ValueError: `text` is not an ISO 8601 duration, or one of more than a thousand years.
     """
     match = _PATTERN.fullmatch(text) if len(text) <= _MAX_TEXT else None
     if match is None:
@@ -38,6 +40,8 @@ def parse_duration(text: str) -> Duration:
     years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[:7])
     fraction_ms = int((match[8] or "").ljust(3, "0"))
     fixed = (7 * weeks + days) * DAY_MS + hours * HOUR_MS + minutes * MINUTE_MS + seconds * SECOND_MS + fraction_ms
+    if fixed > _LONGEST_MS or 12 * years + months > _MOST_MONTHS:
+        raise ValueError("longer than a thousand years")
     return Duration(12 * years + months, fixed)
 
 

@@ -17,6 +17,7 @@ from surveillance.manifest.part import (
     PositiveCount,
     PositiveDurationMs,
     Share,
+    WindowCount,
 )
 
 LEVELS: tuple[str, ...] = ("investigate", "pause", "rollback_or_field_safety")
@@ -31,9 +32,9 @@ Probability = Annotated[Positive, Field(le=1)]
 class PersistencePart(ClosedPart):
     """What a monitor or a level says about persistence; what it leaves out comes from the level above it."""
 
-    k: PositiveCount | None = None
-    of: PositiveCount | None = None
-    clear_after: PositiveCount | None = None
+    k: WindowCount | None = None
+    of: WindowCount | None = None
+    clear_after: WindowCount | None = None
     cooldown_ms: Annotated[DurationMs | None, Field(alias="cooldown")] = None
 
 

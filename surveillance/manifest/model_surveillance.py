@@ -16,21 +16,23 @@ from surveillance.manifest.part import (
     NonNegative,
     Part,
     Positive,
-    PositiveCount,
     PositiveDurationMs,
     Text,
     TimeMs,
+    WindowCount,
 )
+
+YEAR_S = 366 * 86_400
 
 
 class Telemetry(Part):
     """How events are read. Defaults are those of the contract, and of its example for what the contract leaves open."""
 
     schemas: tuple[Text, ...] = ()
-    heartbeat_interval_s: Positive = 60
+    heartbeat_interval_s: Annotated[Positive, Field(ge=1, le=YEAR_S)] = 60
     allowed_lateness_ms: Annotated[DurationMs, Field(alias="allowed_lateness")] = 72 * HOUR_MS
     out_of_orderness_ms: Annotated[DurationMs, Field(alias="out_of_orderness")] = MINUTE_MS
-    max_clock_skew_s: NonNegative = 120
+    max_clock_skew_s: Annotated[NonNegative, Field(le=YEAR_S)] = 120
     dedupe_key: Literal["event_id"] = "event_id"
     retransmit_window_ms: Annotated[DurationMs, Field(alias="retransmit_window")] = 7 * DAY_MS
 
@@ -119,9 +121,9 @@ class Levels(Part):
 class PersistenceDefault(Part):
     """A level is reached when at least `k` of the last `of` conclusive windows breached it."""
 
-    k: PositiveCount = 2
-    of: PositiveCount = 3
-    clear_after: PositiveCount = 3
+    k: WindowCount = 2
+    of: WindowCount = 3
+    clear_after: WindowCount = 3
     cooldown_ms: Annotated[DurationMs, Field(alias="cooldown")] = 6 * HOUR_MS
 
 

@@ -77,6 +77,8 @@ Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 Inside01 = Annotated[float, Strict(), Field(gt=0, lt=1)]
 Count = Annotated[int, Strict(), Field(ge=0)]
 PositiveCount = Annotated[int, Strict(), Field(ge=1)]
+WindowCount = Annotated[int, Strict(), Field(ge=1, le=10_000)]
+"""Windows that are looked back on."""
 Pair = tuple[Number, Number]
 
 
