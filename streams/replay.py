@@ -59,9 +59,8 @@ def run_replay(
         check_readable(path)
     opened = open_store(store)
     try:
-        yield from Replay(registry, opened, _new_log(opened)).run(
-            (line for path in files for line in read_event_lines(path)), until_ms
-        )
+        lines = (line for path in files for line in read_event_lines(path))
+        yield from Replay(registry, opened, _new_log(opened), is_kept=store != "memory").run(lines, until_ms)
     finally:
         opened.close()
 
@@ -85,13 +84,14 @@ def load_registration(path: Path) -> Registration:
 
 
 class Replay:
-    """One replay of lines against registered manifests."""
+    """One replay of lines against registered manifests. Evidence is recorded where the store `is_kept` beyond the process."""
 
-    def __init__(self, registry: Registry, store: Store, log_id: str = "replay") -> None:
+    def __init__(self, registry: Registry, store: Store, log_id: str = "replay", *, is_kept: bool = True) -> None:
         self.registry, self.store, self.log_id = registry, store, log_id
         self.owned = OwnedPartition(LogPartition(log_id, TOPIC, 0, 1), store, registry)
         self.evaluator = Evaluator(registry)
         self.evaluator.take(self.owned.fold.table.take_touched())
+        self._is_kept = is_kept
         self._forbidden = registry.forbidden(EVER_MS)
         self._last_ms: int | None = None
 
@@ -146,7 +146,8 @@ class Replay:
         yield from self._recorded(judgement)
 
     def _recorded(self, judgement: Judgement) -> Iterator[Line]:
-        record_evidence(self.store, self.log_id, judgement.evidence)
+        if self._is_kept:
+            record_evidence(self.store, self.log_id, judgement.evidence)
         for decision in judgement.decisions:
             record_decision(self.store, self.log_id, decision)
             yield decision.line

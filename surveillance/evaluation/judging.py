@@ -86,7 +86,7 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
     adjusted = adjust(subject, [one.finding.outcome for one in judged])
     found = []
     for one, p in zip(judged, adjusted, strict=True):
-        finding = replace(one.finding, p=p)
+        finding = one.finding if one.finding.p == p else replace(one.finding, p=p)
         levels = {level: level_verdict(limit, finding) for level, limit in monitor.limits.by_level.items()}
         if partial:
             levels = {level: Verdict.INCONCLUSIVE if verdict is Verdict.MET else verdict for level, verdict in levels.items()}

@@ -9,12 +9,14 @@ from dataclasses import replace
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.verdict import Verdict
 
+_FEW_COUNTS = 16
+"""A vector of so few counts is not worth a copy of the evaluation without it."""
 _KEPT = 1024
 """Window ends remembered per scope; more than any `of`, `clear_after` or `sustained` span of a shipped window reaches back."""
 
 
 class History:
-    """Evaluations by window end, ascending, without the counts they rest on."""
+    """Evaluations by window end, ascending, without the counts they rest on, where those are many."""
 
     def __init__(self) -> None:
         self._ends: list[int] = []
@@ -34,7 +36,7 @@ class History:
             return
         if end not in self._entries:
             insort(self._ends, end)
-        self._entries[end] = replace(evidence, counts=())
+        self._entries[end] = evidence if len(evidence.counts) <= _FEW_COUNTS else replace(evidence, counts=())
         if self.first_start_ms is None or evidence.start_ms < self.first_start_ms:
             self.first_start_ms = evidence.start_ms
         if len(self._ends) > _KEPT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -66,12 +67,12 @@ class LevelLimit(ClosedPart):
     hit: Literal[True] | None = None
     persistence: PersistencePart | None = None
 
-    @property
+    @cached_property
     def conditions(self) -> dict[str, Any]:
         """Conditions by contract key, in the order of this class; durations in milliseconds, modifiers left out."""
         return {key: value for key, value in self.keys.items() if key not in MODIFIERS}
 
-    @property
+    @cached_property
     def keys(self) -> dict[str, Any]:
         """Every key that is set, by its contract name; durations in milliseconds."""
         return {key: getattr(self, name) for key, name in self.contract_keys().items() if getattr(self, name) is not None}
@@ -90,7 +91,7 @@ class Limits(ClosedPart):
     pause: LevelLimit | None = None
     rollback_or_field_safety: LevelLimit | None = None
 
-    @property
+    @cached_property
     def by_level(self) -> dict[str, LevelLimit]:
         """Configured levels, mildest first."""
         return {level: limit for level in LEVELS if (limit := getattr(self, level)) is not None}
