@@ -6,12 +6,14 @@ afterwards must not believe it: what an event counts under would depend on who f
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mode import get_logger
 
 from surveillance.errors import InvalidManifest, Problem
 from surveillance.manifest.digest import canonical_bytes
 from surveillance.manifest.yaml12 import load_document
-from surveillance.registering import registration_of
+from surveillance.registering import in_force_ms, registration_of
 from surveillance.registry import ALWAYS_MS, Registration, Registry
 from surveillance.store.protocol import Document, Store
 from surveillance.times import to_text
@@ -33,9 +35,10 @@ class Registrar:
         document = load_document(value, "release")
         if not self._allow_unsigned:
             raise InvalidManifest(str(document.get("manifest_id", "release")), [Problem("", UNSIGNED)])
-        registration = registration_of(document, "release", registered_ms=broker_ms)
+        registration = registration_of(document, "release", registered_ms=None if self._header_time else broker_ms)
         first_ms = self._recorded(registration, canonical_bytes(document).decode(), broker_ms)
-        registration = registration_of(document, "release", registered_ms=None if self._header_time else first_ms)
+        if not self._header_time:
+            registration = replace(registration, in_force_ms=in_force_ms(registration.plan.manifest, first_ms))
         if self._registry.add(registration):
             since = "the start" if registration.in_force_ms == ALWAYS_MS else to_text(registration.in_force_ms)
             logger.warning("manifest %s is in force from %s on, WITHOUT a signature", registration.digest, since)

@@ -10,6 +10,7 @@ from surveillance.errors import InvalidManifest, Problem
 from surveillance.manifest.digest import manifest_digest
 from surveillance.manifest.lint import RULES_OF_RELEASE, RULES_OF_WATCHING, lint
 from surveillance.manifest.lint_view import Rule
+from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.parse import parse_manifest
 from surveillance.manifest.unbuilt import unbuilt_parts
 from surveillance.panes.plan import BUILT_TYPES, plan_of
@@ -38,12 +39,15 @@ def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: 
         raise InvalidManifest(source, problems)
     for problem in _errors(document, RULES_OF_RELEASE):
         log.warning("%s: watched by in spite of an error of the manifest: %s", source, problem)
+    plan = plan_of(manifest, manifest_digest(document))
+    return Registration(plan, in_force_ms(manifest, registered_ms))
+
+
+def in_force_ms(manifest: Manifest, registered_ms: int | None) -> int:
+    """Broker time from which a manifest is in force, as `registration_of` says."""
     effective_ms = manifest.surveillance.effective_from_ms
-    if registered_ms is None:
-        in_force_ms = ALWAYS_MS if effective_ms is None else effective_ms
-    else:
-        in_force_ms = max(registered_ms + IN_FORCE_DELAY_MS, ALWAYS_MS if effective_ms is None else effective_ms)
-    return Registration(plan_of(manifest, manifest_digest(document)), in_force_ms)
+    earliest_ms = ALWAYS_MS if effective_ms is None else effective_ms
+    return earliest_ms if registered_ms is None else max(registered_ms + IN_FORCE_DELAY_MS, earliest_ms)
 
 
 def _errors(document: Mapping[str, Any], rules: Sequence[Rule]) -> list[Problem]:
