@@ -7,7 +7,7 @@ panes with data nothing changes, so one look for each of them is enough.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from surveillance.arrays import Int
 from surveillance.evaluation.evidence import Evidence, Scope
@@ -50,13 +50,13 @@ class EarlierLooks(WindowedMonitor):
         self._told_of: int | None = None
         self._told: Mapping[Scope, Evidence] = {}
 
-    def last_conclusive(self, waiting: Collection[Scope], newest_end_ms: int, moment: Moment) -> Mapping[Scope, Evidence]:
-        """For each of these scopes the newest conclusive look before `newest_end_ms`, where there is one.
+    def last_conclusive(self, waiting: Callable[[], set[Scope]], newest_end_ms: int, moment: Moment) -> Mapping[Scope, Evidence]:
+        """For each waiting scope the newest conclusive look before `newest_end_ms`, where there is one.
 
-        Told anew when the newest end has moved.
+        Told anew, and `waiting` asked, when the newest end has moved.
         """
         if newest_end_ms != self._told_of:
-            self._told, self._told_of = dict(self._found(set(waiting), newest_end_ms, moment)), newest_end_ms
+            self._told, self._told_of = dict(self._found(waiting(), newest_end_ms, moment)), newest_end_ms
         return self._told
 
     def _found(self, waiting: set[Scope], newest_end_ms: int, moment: Moment) -> Iterator[tuple[Scope, Evidence]]:

@@ -221,8 +221,11 @@ class Evaluator:
         looks = self._looks.get((tenant, digest, at))
         if looks is None:
             looks = self._looks[tenant, digest, at] = EarlierLooks(judge.subject, judge.monitor)
-        cases = [one for one in self._history if one[:3] == (tenant, digest, monitor_id)]
-        waiting = [one[3] for one in cases if _is_inconclusive(self._history[one])]
+
+        def waiting() -> set[Scope]:
+            cases = [one for one in self._history if one[:3] == (tenant, digest, monitor_id)]
+            return {one[3] for one in cases if _is_inconclusive(self._history[one])}
+
         assert self._moment is not None
         return looks.last_conclusive(waiting, newest.end_ms, self._moment).get(scope)
 
