@@ -29,7 +29,7 @@ class Reason(StrEnum):
 class Estimate:
     """A finite value with ordered bounds, the n it rests on and the method that made it.
 
-    `p` is the p-value of the null hypothesis the method names, where the method has one.
+    `p` is the p-value of the null hypothesis the method names, `e` its e-value, where the method has one.
 
     Raises:
         ValueError: a number is not finite, or not lower <= value <= upper.
@@ -41,6 +41,7 @@ class Estimate:
     n: int
     method: str
     p: float | None = None
+    e: float | None = None
 
     def __post_init__(self) -> None:
         if not -math.inf < self.lower <= self.value <= self.upper < math.inf:

@@ -13,7 +13,8 @@ from surveillance.manifest.lint_view import Rule
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.parse import parse_manifest
 from surveillance.manifest.unbuilt import unbuilt_parts
-from surveillance.panes.plan import BUILT_TYPES, plan_of
+from surveillance.panes.plan import plan_of
+from surveillance.panes.readings import BUILT_TYPES
 from surveillance.registry import ALWAYS_MS, IN_FORCE_DELAY_MS, Registration
 
 log = logging.getLogger(__name__)

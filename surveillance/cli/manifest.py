@@ -104,7 +104,7 @@ def _problems(path: Path) -> Sequence[Problem]:
     from surveillance.manifest.lint import lint as find_problems
     from surveillance.manifest.parse import parse_manifest, read_document
     from surveillance.manifest.unbuilt import unbuilt_parts
-    from surveillance.panes.plan import BUILT_TYPES
+    from surveillance.panes.readings import BUILT_TYPES
 
     try:
         document = read_document(path)

@@ -13,9 +13,9 @@ from surveillance.arrays import Int
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.mirror import Axes, Table
+from surveillance.evaluation.sums_monitor import SumsMonitor
 from surveillance.evaluation.verdict import Verdict
 from surveillance.evaluation.window_sums import WindowSums
-from surveillance.evaluation.windowed import WindowedMonitor
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.times import floor_to
 
@@ -42,7 +42,7 @@ class ShrinkingSums(WindowSums):
         return self._counts.copy()
 
 
-class EarlierLooks(WindowedMonitor):
+class EarlierLooks(SumsMonitor):
     """A cumulative monitor seen from its newest end back."""
 
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
@@ -87,7 +87,7 @@ class EarlierLooks(WindowedMonitor):
         """Nothing is recorded of these looks."""
         return {}
 
-    def _sums_of(self, statistic: str, axes: Axes) -> WindowSums:
+    def sums_of(self, statistic: str, axes: Axes) -> WindowSums:
         table = self.subject.mirror.table(self.subject.table_key(statistic, axes))
         described = self.subject.plan.statistic(statistic)
         return ShrinkingSums(table, described.pane_ms, described.length)

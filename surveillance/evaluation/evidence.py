@@ -22,7 +22,7 @@ class Evidence:
     `revision` = largest version per partition among the rows read; `counts` = the summed vector; `partial` = a partition
     had not reached the window's end, so the window may be breached but never met; `withdrawn` = a correction emptied the pane
     of a chart, so that nothing was looked at there; `mature_from_ms` = watermark that made its labels old enough, where it was
-    age alone that did.
+    age alone that did; `beside` = what stands beside the number for people, by its public name.
     """
 
     tenant: str
@@ -45,6 +45,7 @@ class Evidence:
     extended: bool = False
     withdrawn: bool = False
     mature_from_ms: int | None = None
+    beside: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -78,6 +79,7 @@ class Evidence:
                 "pooled_to": None if self.pooled_to is None else dict(self.pooled_to),
                 "counts": list(self.counts[: last + 1]),
                 "revision": {str(partition): version for partition, version in sorted(self.revision.items())},
+                **(self.beside or {}),
             }
         )
 
@@ -107,7 +109,7 @@ def estimate_body(outcome: Outcome) -> dict[str, Any]:
             "n": outcome.n,
             "method": outcome.method,
         }
-        return body if outcome.p is None else body | {"p": outcome.p}
+        return body | {key: value for key, value in (("p", outcome.p), ("e", outcome.e)) if value is not None}
     return {"n": outcome.n} | ({"needed": outcome.needed} if outcome.needed else {})
 
 

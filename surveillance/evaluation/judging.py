@@ -112,6 +112,7 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
                 extended=one.extended,
                 withdrawn=one.withdrawn,
                 mature_from_ms=one.mature_from_ms,
+                beside=one.finding.beside,
             )
         )
     return found

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from surveillance.evaluation.arrivals import ArrivalsMonitor
-from surveillance.evaluation.estimators import WINDOWED_TYPES
+from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.heartbeats import HeartbeatMonitor
 from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.label_flow import CusumMonitor
-from surveillance.evaluation.windowed import WindowedMonitor
+from surveillance.evaluation.sums_monitor import SumsMonitor
 from surveillance.manifest.model_monitors import Monitor
 
 
@@ -35,12 +35,16 @@ def judge_of(subject: Subject, monitor: Monitor) -> MonitorJudge:
         NotImplementedError: the metric type is not built; `unbuilt_parts` refuses such a manifest by name.
     """
     kind = monitor.metric.type
-    if kind in WINDOWED_TYPES:
-        return WindowedMonitor(subject, monitor)
-    if kind == "label_arrivals_vs_expected":
-        return ArrivalsMonitor(subject, monitor)
-    if kind == "heartbeat_gap":
-        return HeartbeatMonitor(subject, monitor)
-    if kind == "bernoulli_cusum":
-        return CusumMonitor(subject, monitor)
+    if kind in JUDGES:
+        return JUDGES[kind](subject, monitor)
+    if kind in ESTIMATORS:
+        return SumsMonitor(subject, monitor)
     raise NotImplementedError(kind)
+
+
+JUDGES: Mapping[str, Callable[[Subject, Monitor], MonitorJudge]] = {
+    "label_arrivals_vs_expected": ArrivalsMonitor,
+    "heartbeat_gap": HeartbeatMonitor,
+    "bernoulli_cusum": CusumMonitor,
+}
+"""Types whose result is no function of the sums of one window."""

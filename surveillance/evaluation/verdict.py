@@ -28,6 +28,7 @@ class Finding:
 
     `baseline` is the manifest's number that `ratio_to_baseline` multiplies; `p` the p-value after correction for
     multiplicity; `coverage` that of the newest mature window; `silent` how many gateways miss at least a number of beats.
+    `beside` is what stands beside the number for people and moves no verdict, by its public name.
     """
 
     outcome: Outcome
@@ -35,6 +36,7 @@ class Finding:
     p: float | None = None
     coverage: float | None = None
     silent: Callable[[int], int] | None = None
+    beside: Mapping[str, Any] | None = None
 
 
 _BREACHED_IF = {True: Verdict.BREACHED, False: Verdict.MET}

@@ -134,7 +134,7 @@ def status_line(evidence: Evidence, last_conclusive: Evidence | None) -> Line:
             "verdict": last_conclusive.verdict.value,
             "estimate": estimate_body(last_conclusive.outcome),
         }
-    return line
+    return line | dict(evidence.beside or {})
 
 
 def summary_line(ledger: Ledger, panes: int, watermark_ms: int) -> Line:

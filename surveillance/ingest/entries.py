@@ -14,7 +14,7 @@ from surveillance.events.reasons import counted_as
 from surveillance.ingest.accumulate import Increments
 from surveillance.ingest.cells import CellTable, Group
 from surveillance.ingest.classify import Classified, Disposition
-from surveillance.ingest.contributions import Contribution
+from surveillance.ingest.contributions.contribution import Contribution
 from surveillance.panes import statistics
 from surveillance.panes.groups import group_text
 from surveillance.panes.statistics import Statistic

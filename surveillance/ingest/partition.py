@@ -24,17 +24,11 @@ from surveillance.ingest.accumulate import Compact, Rows, compact, deltas
 from surveillance.ingest.axes import cell_codes
 from surveillance.ingest.cells import CellTable, Group
 from surveillance.ingest.classify import STORED, Classified, Classifier, Disposition
-from surveillance.ingest.contributions import (
-    MICRO,
-    Contribution,
-    InferenceFacts,
-    action_contributions,
-    beat_contributions,
-    event_contributions,
-    inference_contributions,
-    label_contributions,
-    span_contributions,
-)
+from surveillance.ingest.contributions.contribution import MICRO, Contribution
+from surveillance.ingest.contributions.of_actions import action_contributions
+from surveillance.ingest.contributions.of_events import beat_contributions, event_contributions, span_contributions
+from surveillance.ingest.contributions.of_inferences import InferenceFacts, inference_contributions
+from surveillance.ingest.contributions.of_labels import label_contributions
 from surveillance.ingest.distinct import distinct
 from surveillance.ingest.encounters import EncounterIndex
 from surveillance.ingest.entries import LEDGER_STATISTIC, ledger_entries, refused_rows

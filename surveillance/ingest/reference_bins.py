@@ -12,7 +12,7 @@ from surveillance.arrays import Bool, Float, Int
 from surveillance.events.batch import Coded, FeatureColumn, FeatureState
 from surveillance.ingest.accumulate import Increments
 from surveillance.manifest.manifest import Manifest
-from surveillance.panes.plan import bin_count, feature_distribution
+from surveillance.panes.binning import bin_count, feature_distribution
 from surveillance.panes.statistics import FeatureTail
 
 _MOST_COMPARED = 32

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from surveillance.manifest.manifest import Manifest
-from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
-from surveillance.manifest.metrics_operation import DigestMismatch
-from surveillance.manifest.model_distribution import Distribution
 from surveillance.manifest.model_monitors import IMPLICIT_AXES, Monitor
 from surveillance.panes import statistics
+from surveillance.panes.lengths import length_of
+from surveillance.panes.readings import readings
 from surveillance.panes.statistics import Statistic
 
 BASE_PANE_MS = 300_000
@@ -19,23 +18,6 @@ BASE_PANE_MS = 300_000
 
 DAY_AXIS = "@day"
 """Axis of the label flow: UTC day of the inference, in days since the epoch. No manifest can declare the name."""
-
-_FAMILY = {
-    "saturation_share": statistics.SCORE,
-    "proportion_vs_floor": statistics.LABELS,
-    "observed_expected": statistics.LABELS,
-    "brier": statistics.LABELS,
-    "auroc": statistics.LABEL_SCORES,
-    "calibration_slope": statistics.LABEL_SCORES,
-    "poisson_rate_ratio": statistics.USE,
-    "rate": statistics.USE,
-    "heartbeat_gap": statistics.BEATS,
-    "duplicate_rate": statistics.EVENTS,
-    "label_arrivals_vs_expected": statistics.ARRIVALS,
-    "bernoulli_cusum": statistics.FLOW,
-}
-BUILT_TYPES = frozenset(_FAMILY) | {"psi", "missing_rate", "identity_mismatch", "mismatch_count"}
-"""Metric types that can be run; a manifest that names another is refused by name."""
 
 _BASE_PANED = frozenset({statistics.FLOW, statistics.ARRIVALS})
 DEVICE_AXES = ("device", "gateway")
@@ -122,37 +104,11 @@ def base_pane_ms(manifest: Manifest) -> int:
     return common // next(parts for parts in range(1, common + 1) if common % parts == 0 and common // parts <= BASE_PANE_MS)
 
 
-def feature_distribution(manifest: Manifest, feature: str) -> Distribution | None:
-    """The overall reference distribution whose bins a feature, the score or the output class is counted in."""
-    reference = manifest.baselines.reference(feature)
-    return reference.distribution if reference is not None else None
-
-
 def _series(manifest: Manifest) -> Iterator[Series]:
     for monitor in manifest.surveillance.monitors:
-        metric = monitor.metric
         axis_sets = [tuple(sorted(axes)) for axes in monitor.axes] or [()]
-        if isinstance(metric, Drift | FeatureShare):
-            several = metric.feature == "*"
-            names = [feature.name for feature in manifest.baselines.features] if several else [metric.feature]
-            for name in names:
-                yield from (
-                    Series(monitor, axes, name if several else None, _feature_statistic(manifest, name)) for axes in axis_sets
-                )
-            continue
-        if isinstance(metric, DigestMismatch):
-            family = f"{statistics.IDENTITY}:{metric.type}:{','.join(sorted(set(metric.compared)))}"
-        elif isinstance(metric, Saturation) and metric.eps is not None:
-            family = f"{statistics.SCORE}:{metric.eps}"  # a width of its own, so a statistic of its own
-        else:
-            family = _FAMILY[metric.type]
-        yield from (Series(monitor, axes, None, family) for axes in axis_sets)
-
-
-def _feature_statistic(manifest: Manifest, name: str) -> str:
-    if manifest.baselines.feature(name) is not None:
-        return f"{statistics.FEATURE}:{name}"
-    return {"score": statistics.SCORE, "output_class": statistics.OUTPUT}.get(name, f"{statistics.FEATURE}:{name}")
+        for reading in readings(manifest, monitor):
+            yield from (Series(monitor, axes, reading.feature, reading.statistic) for axes in axis_sets)
 
 
 def _statistic(manifest: Manifest, name: str, readers: Sequence[Series], base: int) -> Statistic:
@@ -165,7 +121,7 @@ def _statistic(manifest: Manifest, name: str, readers: Sequence[Series], base: i
     if any(one.axes for one in readers) and manifest.strata.below_min == "pool_to_parent":
         axis_sets |= {parent for one in readers for parent in one.parents}
     pane = base if family in _BASE_PANED else _pane_ms(manifest, readers, base)
-    return Statistic(name, _length(manifest, name), pane, tuple(sorted(axis_sets)))
+    return Statistic(name, length_of(manifest, name), pane, tuple(sorted(axis_sets)))
 
 
 def _pane_ms(manifest: Manifest, readers: Sequence[Series], base: int) -> int:
@@ -179,33 +135,6 @@ def _pane_ms(manifest: Manifest, readers: Sequence[Series], base: int) -> int:
 def _beats(manifest: Manifest) -> Statistic:
     interval_ms = manifest.surveillance.telemetry.heartbeat_interval_ms
     return Statistic(statistics.BEATS, statistics.BEATS_LENGTH, interval_ms * statistics.BEAT_SLOTS, (DEVICE_AXES,))
-
-
-def _length(manifest: Manifest, name: str) -> int:
-    family, _, subject = name.partition(":")
-    fixed = {
-        statistics.USE: len(statistics.Use),
-        statistics.LABELS: statistics.LABELS_LENGTH,
-        statistics.LABEL_SCORES: statistics.LABEL_SCORES_LENGTH,
-        statistics.FLOW: len(statistics.Flow),
-        statistics.ARRIVALS: len(statistics.Arrival),
-        statistics.IDENTITY: len(statistics.Identity),
-        statistics.EVENTS: len(statistics.Events),
-    }
-    if family in fixed:
-        return fixed[family]
-    counted = {statistics.SCORE: "score", statistics.OUTPUT: "output_class"}.get(family, subject)
-    tail = {statistics.SCORE: len(statistics.ScoreTail), statistics.FEATURE: len(statistics.FeatureTail)}.get(family, 0)
-    return bin_count(feature_distribution(manifest, counted)) + tail
-
-
-def bin_count(distribution: Distribution | None) -> int:
-    """Bins counted: those of the reference, plus `other` for categories where the reference names none; 0 without one."""
-    if distribution is None:
-        return 0
-    if distribution.levels is None:
-        return len(distribution.probs)
-    return len(distribution.levels) + ("other" not in distribution.levels)
 
 
 def axis_source(manifest: Manifest, axis_id: str) -> str:

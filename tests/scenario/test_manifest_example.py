@@ -12,7 +12,7 @@ import pytest
 from surveillance.cli.main import run
 from surveillance.manifest.digest import manifest_digest
 from surveillance.manifest.yaml12 import load_document
-from surveillance.panes.plan import BUILT_TYPES
+from surveillance.panes.readings import BUILT_TYPES
 from surveillance.times import from_text, to_text
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "shared" / "contract" / "manifest.example.yaml"

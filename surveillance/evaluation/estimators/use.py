@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from detectors.estimate import Insufficient, Reason
 from detectors.poisson_rate_ratio import rate_ratio
-from detectors.proportion import Method, proportion
+from detectors.proportion import proportion
 from surveillance.arrays import Int
+from surveillance.evaluation.estimators.request import Estimator, Request, own_level
 from surveillance.evaluation.verdict import Finding
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_operation import RateOf, RateRatio
@@ -51,28 +52,29 @@ def _is_share(numerator: str, denominator: str) -> bool:
     )
 
 
-def rate_findings(metric: RateOf, counts: Int, *, method: Method, level: float) -> list[Finding]:
+def _rates(request: Request) -> list[Finding]:
     """Numerator over denominator: a proportion where it is a share, else a Poisson rate."""
-    k, n = counted(counts, metric.numerator), counted(counts, metric.denominator)
+    metric = request.series.monitor.metric
+    assert isinstance(metric, RateOf)
+    k, n = counted(request.counts, metric.numerator), counted(request.counts, metric.denominator)
     if _is_share(metric.numerator, metric.denominator):
-        return [Finding(outcome) for outcome in proportion(k, n, method=method, level=level)]
-    return [Finding(outcome) for outcome in rate_ratio(k, n, reference_rate=1.0, level=level)]
+        return [Finding(outcome) for outcome in proportion(k, n, method=request.method, level=request.level)]
+    return [Finding(outcome) for outcome in rate_ratio(k, n, reference_rate=1.0, level=request.level)]
 
 
-def rate_ratio_findings(
-    metric: RateRatio, counts: Int, owns: Sequence[tuple[str, str] | None], manifest: Manifest, *, level: float, known: bool
-) -> list[Finding]:
-    """Field rate over the reference rate of each scope: its own where the manifest has one, else the overall one.
-
-    `known` takes the reference rate as known whatever n it was counted from (one-sample exact Poisson).
-    """
-    figures = [_figure(metric, own, manifest) for own in owns]
-    k, n = counted(counts, metric.numerator), counted(counts, metric.exposure)
+def _rate_ratios(request: Request) -> list[Finding]:
+    """Field rate over the reference rate of each scope: its own where the manifest has one, else the overall one."""
+    metric = request.series.monitor.metric
+    assert isinstance(metric, RateRatio)
+    figures = [_figure(metric, own_level(scope), request.manifest) for scope in request.scopes]
+    k, n = counted(request.counts, metric.numerator), counted(request.counts, metric.exposure)
     rates = np.array([figure.value / 100 if figure is not None and figure.value is not None else np.nan for figure in figures])
     exposures = np.array([figure.n if figure is not None and figure.n else np.nan for figure in figures])
-    if known:
-        exposures = np.full(len(figures), np.nan)
-    found = rate_ratio(k, n, reference_rate=rates, reference_events=rates * exposures, reference_exposure=exposures, level=level)
+    if request.manifest.interval_of(request.series.monitor).method == "exact_poisson":
+        exposures = np.full(len(figures), np.nan)  # the reference rate is taken as known
+    found = rate_ratio(
+        k, n, reference_rate=rates, reference_events=rates * exposures, reference_exposure=exposures, level=request.level
+    )
     unknown = Finding(Insufficient(Reason.UNKNOWN_REFERENCE))
     return [unknown if np.isnan(rates[at]) else Finding(outcome) for at, outcome in enumerate(found)]
 
@@ -85,3 +87,15 @@ def _figure(metric: RateRatio, own: tuple[str, str] | None, manifest: Manifest) 
         if figure is not None and figure.value is not None:
             return figure
     return None
+
+
+def _rate_sizes(request: Request) -> Int:
+    metric = request.series.monitor.metric
+    assert isinstance(metric, RateRatio | RateOf)
+    return counted(request.counts, metric.exposure if isinstance(metric, RateRatio) else metric.denominator)
+
+
+ESTIMATORS: Mapping[str, Estimator] = {
+    "poisson_rate_ratio": Estimator(_rate_ratios, _rate_sizes),
+    "rate": Estimator(_rates, _rate_sizes),
+}

@@ -1,0 +1,51 @@
+"""What an estimator is asked, and what it must answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from detectors.proportion import Method
+from surveillance.arrays import Int
+from surveillance.evaluation.evidence import Scope
+from surveillance.evaluation.verdict import Finding
+from surveillance.manifest.manifest import Manifest
+from surveillance.panes.plan import Series
+
+
+class Request(NamedTuple):
+    """One series over the groups of one window [start, end); `counts` has shape (groups, length).
+
+    A group that was extended backwards to its minimum sample holds more than the window itself.
+    """
+
+    manifest: Manifest
+    series: Series
+    scopes: Sequence[Scope]
+    counts: Int
+    start_ms: int
+    end_ms: int
+
+    @property
+    def method(self) -> Method:
+        """Interval of a proportion; types without one never ask."""
+        chosen = self.manifest.interval_of(self.series.monitor).method
+        return chosen if chosen in ("clopper_pearson", "confidence_sequence") else "wilson"
+
+    @property
+    def level(self) -> float:
+        return self.series.monitor.interval.level
+
+
+class Estimator(NamedTuple):
+    """`findings` gives one finding per scope, before minimum sample and maturity are looked at; `sizes` the n of
+    contract/semantics.md ("Which n") per scope."""
+
+    findings: Callable[[Request], list[Finding]]
+    sizes: Callable[[Request], Int]
+
+
+def own_level(scope: Scope) -> tuple[str, str] | None:
+    """The axis and level whose own reference may serve: scopes of exactly one axis have one."""
+    levels = [pair for pair in scope if pair[0] != "feature"]
+    return levels[0] if len(levels) == 1 else None

@@ -1,0 +1,10 @@
+"""The estimators of all metric types that need nothing but the sums of their own window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from surveillance.evaluation.estimators import counts, inputs, labels, use
+from surveillance.evaluation.estimators.request import Estimator
+
+ESTIMATORS: Mapping[str, Estimator] = {**counts.ESTIMATORS, **inputs.ESTIMATORS, **labels.ESTIMATORS, **use.ESTIMATORS}

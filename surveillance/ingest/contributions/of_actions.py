@@ -1,0 +1,36 @@
+"""What joined actions add for their alert: each counting word once per alert, by pane of the inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from surveillance.arrays import Codes
+from surveillance.ingest.accumulate import Increments
+from surveillance.ingest.contributions.contribution import Contribution
+from surveillance.ingest.join import ACTION_BITS, ACTIONED_MASK, Joined
+from surveillance.panes import statistics
+from surveillance.panes.plan import Plan
+from surveillance.panes.statistics import Flow, Use
+
+
+def action_contributions(plan: Plan, joined: Joined, day_cells: Codes) -> Iterator[Contribution]:
+    """What joined actions add for their alert: each counting word once per alert, by pane of the inference."""
+    after = joined.before | joined.value
+    words = {
+        Use.ACTIONED_ALERTS: ACTIONED_MASK,
+        Use.OVERRIDES: ACTION_BITS["override"],
+        Use.DISMISSALS: ACTION_BITS["dismiss"],
+        Use.ACKS: ACTION_BITS["ack"],
+        Use.DELIVERED: ACTION_BITS["delivered"],
+    }
+    new = {word: ((after & mask) != 0) & ((joined.before & mask) == 0) for word, mask in words.items()}
+    for statistic in plan.statistics:
+        if statistic.family == statistics.USE:
+            counted = [Increments(word, where=where) for word, where in new.items()]
+            yield Contribution(statistic, joined.row, joined.cell, joined.event_ms, counted)
+        elif statistic.family == statistics.FLOW:
+            counted = [
+                Increments(Flow.ACTIONED, where=new[Use.ACTIONED_ALERTS]),
+                Increments(Flow.OVERRIDDEN, where=new[Use.OVERRIDES]),
+            ]
+            yield Contribution(statistic, joined.row, day_cells, joined.arrival_ms, counted)

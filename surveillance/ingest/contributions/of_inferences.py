@@ -1,0 +1,136 @@
+"""What an inference adds by itself, by pane of its event time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from surveillance.arrays import Bool, Codes, Float, Int
+from surveillance.events.batch import Columns
+from surveillance.ingest.accumulate import Increments
+from surveillance.ingest.contributions.contribution import Contribution
+from surveillance.ingest.reference_bins import category_bins, feature_increments, number_bins
+from surveillance.panes import statistics
+from surveillance.panes.binning import bin_count, feature_distribution
+from surveillance.panes.plan import Plan
+from surveillance.panes.statistics import Arrival, Flow, Identity, Label, LabelScoreHead, ScoreTail, Statistic, Use
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceFacts:
+    """Field-use inferences of one manifest: rows of the batch, rows of the inference columns, and what is known of each."""
+
+    row: Int
+    pick: Int
+    columns: Columns
+    cells: Codes
+    day_cells: Codes
+    event_ms: Int
+    broker_ms: Int
+    score: Float
+    score_micro: Int
+    flagged: Bool
+    opens: Bool
+    onset: Bool
+    release_differs: Bool
+
+
+def inference_contributions(plan: Plan, facts: InferenceFacts) -> Iterator[Contribution]:
+    """Everything an inference says by itself, by pane of its event time."""
+    for statistic in plan.statistics:
+        if statistic.family in _MAKERS:
+            increments = _MAKERS[statistic.family](plan, statistic, facts)
+            yield Contribution(statistic, facts.row, facts.cells, facts.event_ms, increments)
+        elif statistic.family == statistics.FLOW:
+            split = [
+                Increments(Flow.INFERENCES_UNFLAGGED, where=~facts.flagged),
+                Increments(Flow.INFERENCES_FLAGGED, where=facts.flagged),
+            ]
+            yield Contribution(statistic, facts.row, facts.day_cells, facts.broker_ms, split)
+
+
+def _use(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    abstained = facts.columns.number("abstained")[facts.pick] == 1.0
+    ineligible = facts.columns.number("eligibility.intended_use")[facts.pick] == 0.0
+    return [
+        Increments(Use.INFERENCES),
+        Increments(Use.ENCOUNTERS, where=facts.opens),
+        Increments(Use.ALERTS, where=facts.flagged),
+        Increments(Use.ALERT_ONSETS, where=facts.onset),
+        Increments(Use.ABSTAINED, where=abstained),
+        Increments(Use.INELIGIBLE, where=ineligible),
+    ]
+
+
+def _feature(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    return feature_increments(plan.manifest, statistic.subject, facts.columns.feature(statistic.subject), facts.pick)
+
+
+def _score(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    distribution = feature_distribution(plan.manifest, "score")
+    bins = bin_count(distribution)
+    reference = plan.manifest.baselines.score
+    widths = reference.saturation_share if reference is not None else None
+    low = high = float(statistic.subject) if statistic.subject else None
+    low = low if low is not None else widths.low_eps if widths is not None else DEFAULT_EPS
+    high = high if high is not None else widths.high_eps if widths is not None else DEFAULT_EPS
+    found = [
+        Increments(bins + ScoreTail.LOW, where=facts.score <= low),
+        Increments(bins + ScoreTail.HIGH, where=facts.score >= 1.0 - high),
+        Increments(bins + ScoreTail.SCORES),
+    ]
+    if distribution is not None and distribution.edges is not None:
+        found.append(Increments(number_bins(distribution.edges, facts.score)))
+    return found
+
+
+DEFAULT_EPS = 0.001
+"""Width within which a score counts as saturated where the manifest says none."""
+
+
+def _output(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    distribution = feature_distribution(plan.manifest, "output_class")
+    text = facts.columns.text("output_class")
+    if distribution is None or distribution.levels is None:
+        return []
+    bins, known = category_bins(distribution.levels, text)
+    return [Increments(bins[facts.pick], where=known[facts.pick])]
+
+
+def _identity(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    kind, _, fields = statistic.subject.partition(":")
+    expected = plan.manifest.release.identities.digests
+    differs = facts.release_differs.copy() if kind == "identity_mismatch" else np.zeros(len(facts.row), np.bool_)
+    for field in fields.split(","):
+        if field not in expected:
+            continue
+        sent = facts.columns.text(field)
+        other = np.array([value != expected[field] for value in sent.values] + [False], np.bool_)
+        differs |= other[sent.codes[facts.pick]]  # code -1 (not sent) reads the last entry
+    return [Increments(Identity.CHECKED), Increments(Identity.MISMATCHED, where=differs)]
+
+
+def _labels_of_inferences(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    return [Increments(facts.flagged.astype(np.int64) * len(Label) + Label.INFERENCES)]
+
+
+def _label_scores_of_inferences(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    return [Increments(facts.flagged.astype(np.int64) + LabelScoreHead.INFERENCES_UNFLAGGED)]
+
+
+def _arrivals_of_inferences(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    return [Increments(Arrival.INFERENCES)]
+
+
+_MAKERS: Mapping[str, Callable[[Plan, Statistic, InferenceFacts], list[Increments]]] = {
+    statistics.USE: _use,
+    statistics.FEATURE: _feature,
+    statistics.SCORE: _score,
+    statistics.OUTPUT: _output,
+    statistics.IDENTITY: _identity,
+    statistics.LABELS: _labels_of_inferences,
+    statistics.LABEL_SCORES: _label_scores_of_inferences,
+    statistics.ARRIVALS: _arrivals_of_inferences,
+}

@@ -1,0 +1,42 @@
+"""How many integers a statistic has: fixed by its family, or by the reference distribution that it counts bins of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from surveillance.manifest.manifest import Manifest
+from surveillance.panes import statistics
+from surveillance.panes.binning import bin_count, feature_distribution
+
+Length = Callable[[Manifest, str], int]
+"""Length for a manifest and what the statistic is about (the id behind the colon)."""
+
+
+def _fixed(length: int) -> Length:
+    return lambda manifest, subject: length
+
+
+def _bins(manifest: Manifest, counted: str) -> int:
+    return bin_count(feature_distribution(manifest, counted))
+
+
+LENGTHS: Mapping[str, Length] = {
+    statistics.USE: _fixed(len(statistics.Use)),
+    statistics.LABELS: _fixed(statistics.LABELS_LENGTH),
+    statistics.LABEL_SCORES: _fixed(statistics.LABEL_SCORES_LENGTH),
+    statistics.FLOW: _fixed(len(statistics.Flow)),
+    statistics.ARRIVALS: _fixed(len(statistics.Arrival)),
+    statistics.IDENTITY: _fixed(len(statistics.Identity)),
+    statistics.EVENTS: _fixed(len(statistics.Events)),
+    statistics.BEATS: _fixed(statistics.BEATS_LENGTH),
+    statistics.SPAN: _fixed(1),
+    statistics.FEATURE: lambda manifest, subject: _bins(manifest, subject) + len(statistics.FeatureTail),
+    statistics.SCORE: lambda manifest, subject: _bins(manifest, "score") + len(statistics.ScoreTail),
+    statistics.OUTPUT: lambda manifest, subject: _bins(manifest, "output_class"),
+}
+
+
+def length_of(manifest: Manifest, statistic_id: str) -> int:
+    """Integers of one row of a statistic. Raises KeyError: no such family."""
+    family, _, subject = statistic_id.partition(":")
+    return LENGTHS[family](manifest, subject)

@@ -1,0 +1,86 @@
+"""Which statistics a metric type reads: the one list of the types that can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
+from surveillance.manifest.metrics_operation import DigestMismatch
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.panes import statistics
+
+
+class Reading(NamedTuple):
+    """One series of windows per set of axes: the statistic it reads, and with `feature: "*"` the feature it is about."""
+
+    statistic: str
+    feature: str | None = None
+
+
+Reader = Callable[[Manifest, Monitor], Iterator[Reading]]
+
+
+def _fixed(family: str) -> Reader:
+    def read(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+        yield Reading(family)
+
+    return read
+
+
+def _features(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, Drift | FeatureShare)
+    if metric.feature != "*":
+        yield Reading(feature_statistic(manifest, metric.feature))
+        return
+    for feature in manifest.baselines.features:
+        yield Reading(feature_statistic(manifest, feature.name), feature.name)
+
+
+def feature_statistic(manifest: Manifest, name: str) -> str:
+    """Where the bins of a feature, of `score` or of `output_class` are counted; a feature of such a name comes first."""
+    if manifest.baselines.feature(name) is not None:
+        return f"{statistics.FEATURE}:{name}"
+    return {"score": statistics.SCORE, "output_class": statistics.OUTPUT}.get(name, f"{statistics.FEATURE}:{name}")
+
+
+def _saturation(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, Saturation)
+    # A width of its own is a statistic of its own.
+    yield Reading(statistics.SCORE if metric.eps is None else f"{statistics.SCORE}:{metric.eps}")
+
+
+def _digests(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, DigestMismatch)
+    yield Reading(f"{statistics.IDENTITY}:{metric.type}:{','.join(sorted(set(metric.compared)))}")
+
+
+READERS: Mapping[str, Reader] = {
+    "psi": _features,
+    "missing_rate": _features,
+    "saturation_share": _saturation,
+    "identity_mismatch": _digests,
+    "mismatch_count": _digests,
+    "proportion_vs_floor": _fixed(statistics.LABELS),
+    "observed_expected": _fixed(statistics.LABELS),
+    "brier": _fixed(statistics.LABELS),
+    "auroc": _fixed(statistics.LABEL_SCORES),
+    "calibration_slope": _fixed(statistics.LABEL_SCORES),
+    "poisson_rate_ratio": _fixed(statistics.USE),
+    "rate": _fixed(statistics.USE),
+    "heartbeat_gap": _fixed(statistics.BEATS),
+    "duplicate_rate": _fixed(statistics.EVENTS),
+    "label_arrivals_vs_expected": _fixed(statistics.ARRIVALS),
+    "bernoulli_cusum": _fixed(statistics.FLOW),
+}
+BUILT_TYPES = frozenset(READERS)
+"""Metric types that can be run; a manifest that names another is refused by name."""
+
+
+def readings(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    """What a monitor reads. Raises KeyError: its metric type is not built."""
+    return READERS[monitor.metric.type](manifest, monitor)
