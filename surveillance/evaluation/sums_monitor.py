@@ -18,7 +18,6 @@ from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS, WindowedMonitor, scope_with_feature
 from surveillance.manifest.metric_kind import Labelled
-from surveillance.manifest.metrics_performance import ProportionVsFloor
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 from surveillance.panes.groups import group_text
@@ -55,6 +54,7 @@ class SumsMonitor(WindowedMonitor):
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
         super().__init__(subject, monitor)
         self._estimator = ESTIMATORS[monitor.metric.type]
+        self._needed = subject.plan.manifest.minimum_sample_of(monitor)
         self._parents: dict[tuple[str, Axes], WindowSums] = {}
 
     def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
@@ -87,7 +87,7 @@ class SumsMonitor(WindowedMonitor):
             )
 
     def _empty(self, series: Series, start: int) -> Judged:
-        needed = self._needed(series)
+        needed = self._needed
         nothing = Insufficient(Reason.BELOW_MINIMUM_N, 0, needed) if needed else Insufficient(Reason.NO_EXPOSURE)
         return Judged(series, scope_with_feature(series, ""), start, Finding(nothing), ())
 
@@ -96,7 +96,7 @@ class SumsMonitor(WindowedMonitor):
     ) -> _Window:
         """The window; scopes below their minimum extended backwards over whole earlier windows until they reach it."""
         counts, starts = sums.of_all(start, end)[seen], np.full(len(seen), start, np.int64)
-        needed, size = self._needed(series), self.size_ms
+        needed, size = self._needed, self.size_ms
         if not needed or size is None or not self.accumulates():
             return _Window(counts, starts, starts)
         earliest = np.array([sums.table.first_pane[code] for code in seen])
@@ -115,7 +115,7 @@ class SumsMonitor(WindowedMonitor):
         return _Window(counts, starts, np.where(small, min(start, end - LONGEST_EXTENSION_MS), starts))
 
     def _findings(self, request: Request, mature: Sequence[_Maturity]) -> list[Finding]:
-        needed, sizes = self._needed(request.series), self._estimator.sizes(request)
+        needed, sizes = self._needed, self._estimator.sizes(request)
         found = []
         for at, finding in enumerate(self._estimator.findings(request)):
             outcome, n = finding.outcome, int(sizes[at])
@@ -162,17 +162,6 @@ class SumsMonitor(WindowedMonitor):
         if (statistic, axes) not in self._parents:
             self._parents[statistic, axes] = self.sums_of(statistic, axes)
         return self._parents[statistic, axes]
-
-    def _needed(self, series: Series) -> int:
-        if self.monitor.min_n is not None:
-            return self.monitor.min_n
-        metric = self.monitor.metric
-        if metric.opens_at_once or metric.ignores_min_sample:
-            return 0
-        sample = self.subject.plan.manifest.strata.min_sample
-        if isinstance(metric, ProportionVsFloor):
-            return {"sensitivity": sample.positives, "specificity": sample.labelled}.get(metric.event, sample.inferences)
-        return sample.labelled if isinstance(metric, Labelled) else sample.inferences
 
 
 def _is_small(finding: Finding) -> bool:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_performance import ProportionVsFloor
 from surveillance.manifest.model_baselines import Baselines
 from surveillance.manifest.model_governance import (
     Approval,
@@ -156,3 +158,14 @@ class Manifest(Part):
             else:
                 chosen = FIXED_LOOK.get(family)
         return Interval(chosen, monitor.interval.level)
+
+    def minimum_sample_of(self, monitor: Monitor) -> int:
+        """Fewest cases a window of the monitor needs: its own `min_n`, else what `strata.min_sample` says of its kind of n."""
+        metric, sample = monitor.metric, self.strata.min_sample
+        if monitor.min_n is not None:
+            return monitor.min_n
+        if metric.opens_at_once or metric.ignores_min_sample:
+            return 0
+        if isinstance(metric, ProportionVsFloor):
+            return {"sensitivity": sample.positives, "specificity": sample.labelled}.get(metric.event, sample.inferences)
+        return sample.labelled if isinstance(metric, Labelled) else sample.inferences
