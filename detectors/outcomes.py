@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,11 +25,13 @@ def outcomes(
     *,
     refusals: Sequence[Refusal] = (),
     p: Float | None = None,
+    e: Float | None = None,
 ) -> list[Outcome]:
     """One outcome per cell from arrays of shape (C,); the first refusal that holds for a cell wins.
 
     Bounds are widened to contain the value, which repairs rounding in their last digit. A cell whose numbers are not
-    finite although no refusal names it is `degenerate_outcomes`: its input was no count that data can give.
+    finite although no refusal names it is `degenerate_outcomes`: its input was no count that data can give. A cell whose `p`
+    or `e` is NaN has none.
 
     >>> import numpy as np
     >>> ones = np.ones(2)
@@ -38,20 +41,25 @@ def outcomes(
     """
     lower = np.minimum(lower, value)
     upper = np.maximum(upper, value)
-    reasons = _reasons(value, lower, upper, p, refusals)
+    reasons = _reasons(value, lower, upper, refusals)
     whole = _whole_numbers(n)
     methods = [method] * len(whole) if isinstance(method, str) else method
-    p_values = [None] * len(whole) if p is None else p.tolist()
-    rows = zip(value.tolist(), lower.tolist(), upper.tolist(), whole, methods, p_values, strict=True)
+    rows = zip(
+        value.tolist(), lower.tolist(), upper.tolist(), whole, methods, _known(p, len(whole)), _known(e, len(whole)), strict=True
+    )
     if not reasons:
         return [Estimate(*row) for row in rows]
     return [Insufficient(reasons[i], row[3]) if i in reasons else Estimate(*row) for i, row in enumerate(rows)]
 
 
-def _reasons(value: Float, lower: Float, upper: Float, p: Float | None, refusals: Sequence[Refusal]) -> dict[int, Reason]:
+def _known(numbers: Float | None, cells: int) -> list[float | None]:
+    if numbers is None:
+        return [None] * cells
+    return [number if math.isfinite(number) else None for number in numbers.tolist()]
+
+
+def _reasons(value: Float, lower: Float, upper: Float, refusals: Sequence[Refusal]) -> dict[int, Reason]:
     finite = np.isfinite(value + lower + upper)
-    if p is not None:
-        finite &= np.isfinite(p)
     named: dict[int, Reason] = {}
     for mask, reason in (*refusals, (~finite, Reason.DEGENERATE_OUTCOMES)):
         if mask.any():
