@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from .judge import Judgement, first_event_ms, rows_of, series
 from .ledger import Event, Ledger
 from .limits import Facts, level_verdicts, overall
-from .measures import Measure
 from .policy import Document, Policy, Scope
+from .question import Measure
 from .times import DAY_MS
 
 NEVER = 2**62

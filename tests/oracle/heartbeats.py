@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from .judge import Judgement, first_event_ms
 from .ledger import Event, Ledger
 from .limits import Facts, level_verdicts, overall
-from .measures import Measure
 from .policy import Document, Policy, Scope
+from .question import Measure
 
 
 def judged_until(ledger: Ledger, policy: Policy, monitor: Document) -> int | None:
@@ -19,21 +20,27 @@ def judged_until(ledger: Ledger, policy: Policy, monitor: Document) -> int | Non
     return int(min(ledger.partition_ms, ledger.registry.last_end_ms(policy, monitor))) // interval * interval
 
 
-def gaps(ledger: Ledger, policy: Policy, at_ms: int) -> dict[tuple[str, str], tuple[str, int]]:
-    """(gateway, missed beats) of every device whose newest event counts under the policy."""
+def newest_of_devices(
+    ledger: Ledger, policy: Policy, at_ms: int, tells: Callable[[Event], bool] = lambda beat: True
+) -> dict[tuple[str, str], Event]:
+    """The newest heartbeat (of those that tell) of every device whose newest event counts under the policy."""
     newest: dict[tuple[str, str], Event] = {}
     beats: dict[tuple[str, str], Event] = {}
     for event in ledger.events:
         if event.standing != "counted" or event.broker_ms > at_ms:
             continue
         newest[event.device] = _newer(newest.get(event.device), event)
-        if event.kind == "pms.heartbeat" and event.field_use and event.policy is policy:
+        if event.kind == "pms.heartbeat" and event.field_use and event.policy is policy and tells(event):
             beats[event.device] = _newer(beats.get(event.device), event)
+    return {device: beat for device, beat in beats.items() if newest[device].policy is policy}
+
+
+def gaps(ledger: Ledger, policy: Policy, at_ms: int) -> dict[tuple[str, str], tuple[str, int]]:
+    """(gateway, missed beats) of every device whose newest event counts under the policy."""
     interval = policy.telemetry_ms("heartbeat_interval_s")
     return {
         device: (beat.document.get("gateway_id", "unknown"), (at_ms - beat.broker_ms) // interval)
-        for device, beat in beats.items()
-        if newest[device].policy is policy
+        for device, beat in newest_of_devices(ledger, policy, at_ms).items()
     }
 
 

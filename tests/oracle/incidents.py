@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .charts import judge_chart
-from .heartbeats import judge_heartbeats, judged_until
+from . import heartbeats, lowest
 from .judge import Judge, Judgement, ends
 from .ledger import Ledger
 from .policy import LEVELS, Document, Policy, Registry, Scope
 from .replay import window_of
 from .times import format_time, parse_duration, parse_time
+from .whole_series import WHOLE_SERIES
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Incident:
         self.opened_ms = 0
         self.resolved_ms: int | None = None
         self.since_ms = 0
+        self.matched = 0
 
     def judge(self, judged: list[Judgement], now_ms: int, complete: bool = False) -> list[IncidentLine]:
         """Steps through the judgements that differ, then through new ones as they follow in time.
@@ -77,14 +78,19 @@ class Incident:
             since_ms = self._breached_since(one)
             if not self.is_open:
                 self._open(now_ms)
-            elif LEVELS.index(reached) <= LEVELS.index(str(self.level)):
+            elif LEVELS.index(reached) <= LEVELS.index(str(self.level)) and not self._another_match(one):
                 return None
-            self.level, self.since_ms = reached, since_ms
+            self.level, self.since_ms, self.matched = reached, since_ms, one.measure.n
             return self._line("open", one, now_ms)
         if self.is_open and self._clears(one):
             self.resolved_ms = now_ms
             return self._line("resolved", one, now_ms)
         return None
+
+    def _another_match(self, one: Judgement) -> bool:
+        """A windowless count grows: each further match is a new line of its incident."""
+        grows = self.monitor["metric"]["type"] == "event_count" and self.policy.window(self.monitor).cumulative
+        return grows and one.measure.n > self.matched
 
     def _open(self, now_ms: int) -> None:
         cooldown_ms = parse_duration(self.policy.persistence(self.monitor)["cooldown"])
@@ -168,6 +174,8 @@ class Surveillance:
             for monitor in policy.monitors:
                 if monitor["metric"]["type"] == "heartbeat_gap":
                     self._look_at_heartbeats(policy, monitor, partition_ms)
+                elif monitor["metric"]["type"] == "min_value":
+                    self._look_at_lowest(policy, monitor, partition_ms)
                 elif finished or self._passed(policy.window(monitor).slide, watermark_ms):
                     self._look_at_windows(policy, monitor)
 
@@ -179,8 +187,8 @@ class Surveillance:
         now_ms = self.ledger.watermark_ms
         if now_ms is None:
             return
-        if monitor["metric"]["type"] == "bernoulli_cusum":
-            for scope, judged in judge_chart(self.ledger, policy, monitor).items():
+        if monitor["metric"]["type"] in WHOLE_SERIES:
+            for scope, judged in WHOLE_SERIES[monitor["metric"]["type"]](self.ledger, policy, monitor).items():
                 self._step(policy, monitor, scope, judged, now_ms, complete=True)
             return
         found: dict[Scope, list[Judgement]] = defaultdict(list)
@@ -196,11 +204,19 @@ class Surveillance:
             self._step(policy, monitor, scope, judged, now_ms)
 
     def _look_at_heartbeats(self, policy: Policy, monitor: Document, before_ms: int | None) -> None:
-        last_ms, interval = judged_until(self.ledger, policy, monitor), policy.telemetry_ms("heartbeat_interval_s")
+        last_ms, interval = heartbeats.judged_until(self.ledger, policy, monitor), policy.telemetry_ms("heartbeat_interval_s")
         if last_ms is None or before_ms is None:
             return
         for at_ms in range((before_ms // interval + 1) * interval, last_ms + 1, interval):
-            for scope, one in judge_heartbeats(self.ledger, policy, monitor, at_ms).items():
+            for scope, one in heartbeats.judge_heartbeats(self.ledger, policy, monitor, at_ms).items():
+                self._step(policy, monitor, scope, [one], at_ms)
+
+    def _look_at_lowest(self, policy: Policy, monitor: Document, before_ms: int | None) -> None:
+        last_ms, width = lowest.judged_until(self.ledger, policy, monitor), policy.base_pane_ms
+        if last_ms is None or before_ms is None:
+            return
+        for at_ms in range((before_ms // width + 1) * width, last_ms + 1, width):
+            for scope, one in lowest.judge_lowest(self.ledger, policy, monitor, at_ms).items():
                 self._step(policy, monitor, scope, [one], at_ms)
 
     def _step(

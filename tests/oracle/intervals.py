@@ -93,20 +93,12 @@ def cox_slope(scores: Floats, labels: Floats, level: float) -> tuple[float, Inte
     return float(beta[1]), (float(beta[1]) - half, float(beta[1]) + half)
 
 
-def psi(counts: Floats, probs: Floats, m: float) -> tuple[float, float]:
-    """Population stability index with Jeffreys smoothing on both sides, and its null-scaled p."""
-    bins, n = len(counts), float(counts.sum())
-    field = (counts + 0.5) / (n + bins / 2)
-    reference = (probs * m + 0.5) / (m + bins / 2)
-    distance = float(np.sum((field - reference) * np.log(field / reference)))
-    return distance, float(stats.chi2.sf(distance * n * m / (n + m), bins - 1))
-
-
-def count_p(count: int, expected: float, dispersion: float) -> float:
-    """Two-sided (doubled) mid-p of a count under a negative binomial with variance / mean = dispersion."""
+def count_p(count: int, expected: float, dispersion: float, tail: str = "both") -> float:
+    """Mid-p of a count under a negative binomial with variance / mean = dispersion; `both` doubles the smaller tail."""
     law: Any = stats.poisson(expected) if dispersion <= 1 else stats.nbinom(expected / (dispersion - 1), 1 / dispersion)
     half = 0.5 * float(law.pmf(count))
-    return min(1.0, 2 * min(float(law.cdf(count)) - half, float(law.sf(count)) + half))
+    lower, upper = float(law.cdf(count)) - half, float(law.sf(count)) + half
+    return {"lower": lower, "upper": upper, "both": min(1.0, 2 * min(lower, upper))}[tail]
 
 
 def benjamini_hochberg(p_values: list[float]) -> list[float]:

@@ -57,7 +57,10 @@ class Label:
 
 @dataclass
 class Event:
-    """An event that was not quarantined. Inferences gather their labels and actions here; `touched` grows with each change."""
+    """An event that was not quarantined. Inferences gather their labels and actions here; `touched` grows with each change.
+
+    `ack_delay_ms` is that of the first acknowledgement of an alert, `offset_ms` the sender's clock against the broker's.
+    """
 
     position: int
     kind: str
@@ -71,6 +74,8 @@ class Event:
     onset: bool = False
     labels: list[Label] = field(default_factory=list)
     actions: set[str] = field(default_factory=set)
+    ack_delay_ms: int | None = None
+    offset_ms: int = 0
 
     @property
     def device(self) -> tuple[str, str]:
@@ -195,6 +200,7 @@ class Ledger:
         self.registry = registry
         self.until_ms = until_ms
         self.events: list[Event] = []
+        self.clocks: list[Event] = []
         self.summary: Counter[str] = Counter()
         self.quarantined: Counter[str] = Counter()
         self.watermark_ms: int | None = None
@@ -226,6 +232,7 @@ class Ledger:
             self._tick(broker_ms)
             return
         self._move_partition(broker_ms)
+        self._read_clock(document)
         try:
             self._admit(document)
         except Rejected as rejected:
@@ -247,6 +254,23 @@ class Ledger:
     def _quarantine(self, reason: str) -> None:
         self.summary["events"] += 1
         self.quarantined[reason] += 1
+
+    def _read_clock(self, document: dict[str, Any]) -> None:
+        """What an event says of its sender's clock, whether it will be quarantined or not; stands at its broker time."""
+        named = all(isinstance(document.get(name), str) and _valid(name, document[name]) for name in ENVELOPE)
+        try:
+            times = read_times({name: document[name] for name in ("event_time", "sent_time", "ingest_time") if name in document})
+        except Rejected:
+            return
+        if not named or document.get("schema") not in REQUIRED:
+            return
+        sent_ms = times.get("sent_time", times["event_time"])
+        broker_ms = times.get("ingest_time", sent_ms)
+        policy = self.registry.resolve(document, broker_ms)
+        if not isinstance(policy, str):
+            offset_ms = sent_ms - broker_ms
+            clock = Event(self._position, "clock", "clock", policy, broker_ms, broker_ms, document, 0, offset_ms=offset_ms)
+            self.clocks.append(clock)
 
     def _admit(self, document: dict[str, Any]) -> None:
         validate(document)
@@ -315,6 +339,9 @@ class Ledger:
         inference.touched = self.touches
         if event.kind == "pms.alert_action":
             inference.actions.add(event.document["action"])
+            if event.document["action"] == "ack" and inference.ack_delay_ms is None:
+                waited_ms = event.document.get("latency_from_alert_ms", event.event_ms - inference.event_ms)
+                inference.ack_delay_ms = max(0, waited_ms)
             return
         default = inference.policy.latency.get("verification_default", "incidental")
         document = event.document

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from .measures import Measure
 from .policy import LEVELS, Document
+from .question import Measure
 
 NO_CONDITION = ("sustained", "persistence")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a condition may ask beside the number: coverage of the newest mature window, missed beats of every gateway."""
+    """What a condition may ask beside the number.
+
+    Coverage of the newest mature window, missed beats of every gateway, windows in a row with equal bin counts, and how many
+    scopes share an e limit.
+    """
 
     coverage_mature: float | None = None
     gateway_gaps: tuple[int, ...] = ()
+    identical: int | None = None
+    family: int = 1
 
 
 def level_verdicts(limits: Document, measure: Measure, facts: Facts) -> dict[str, str]:
     """Verdict of every configured level."""
     configured = [level for level in LEVELS if limits.get(level) is not None]
+    if measure.reason == "exhausted":
+        return _exhausted(limits, configured)
     if not measure.conclusive:
         return dict.fromkeys(configured, "inconclusive")
     return {level: _level(limits[level], measure, facts) for level in configured}
+
+
+def _exhausted(limits: Document, configured: list[str]) -> dict[str, str]:
+    """A test that used up its alpha is an incident: where a level says so, else at the lowest one."""
+    named = [level for level in configured if limits[level].get("exhausted")] or configured[:1]
+    return {level: "breached" if level in named else "inconclusive" for level in configured}
 
 
 def overall(levels: Mapping[str, str]) -> str:
@@ -49,19 +64,35 @@ def _condition(key: str, conditions: Document, measure: Measure, facts: Facts) -
     if key == "gateways":
         return _gateways(conditions, facts)
     bound = conditions[key]
+    if key in FACTS:
+        return FACTS[key](bound, measure, facts)
     if key in ("p", "coverage_mature_below"):
         p = measure.p if measure.adjusted_p is None else measure.adjusted_p
         found = p if key == "p" else facts.coverage_mature
         return "inconclusive" if found is None else _holds(found < bound)
     value = measure.value
     assert value is not None
-    if key in ("ge", "h", "missed", "effect_min"):
+    if key in ("ge", "h", "missed", "effect_min", "llr"):
         return _holds(value >= bound)
     if key == "above":
         return _holds(value > bound)
     if key == "below":
         return _holds(value < bound)
     return _interval(key, bound, measure)
+
+
+FACTS: dict[str, Callable[[Any, Measure, Facts], str]] = {
+    "e": lambda bound, measure, facts: _unless_none(measure.e, lambda e: e >= bound * facts.family),
+    "identical_windows": lambda bound, measure, facts: _unless_none(facts.identical, lambda count: count >= bound),
+    "hit": lambda bound, measure, facts: _unless_none(measure.hit, lambda hit: hit is bound),
+    "exhausted": lambda bound, measure, facts: "met",
+    "confirmed_causal": lambda bound, measure, facts: "met",
+}
+"""`exhausted` is judged before; `confirmed_causal` is decided by a person and never follows from telemetry."""
+
+
+def _unless_none(found: Any, holds: Callable[[Any], bool]) -> str:
+    return "inconclusive" if found is None else _holds(holds(found))
 
 
 def _holds(condition: bool) -> str:

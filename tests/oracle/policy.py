@@ -17,7 +17,8 @@ Scope = frozenset[tuple[str, str]]
 ALWAYS = -(2**62)
 LABEL_TYPES = {
     "bernoulli_cusum", "proportion_vs_floor", "auroc", "brier", "spiegelhalter", "observed_expected",
-    "calibration_slope", "calibration_intercept", "label_arrivals_vs_expected",
+    "calibration_slope", "calibration_intercept", "calibration_error", "label_arrivals_vs_expected", "prevalence", "subgroup_gap",
+    "site_outlier",
 }  # fmt: skip
 FIRST_CROSSING_TYPES = {
     "mismatch_count", "identity_mismatch", "event_count", "heartbeat_gap", "min_value", "run_rule", "cusum", "ewma",
@@ -158,6 +159,11 @@ class Policy:
         if "values" in declared and value not in declared["values"]:
             return "other"
         return str(value)
+
+    def declared(self, axis: str) -> int:
+        """How many values an axis declares; 0 = it takes whatever is sent."""
+        entry = self.axes.get(axis, {})
+        return len(entry.get("labels") or entry.get("values") or entry.get("bins", [0])[1:])
 
     def scope(self, event: Document, by: str) -> Scope:
         return frozenset((axis, self.level(event, axis)) for axis in by.split("*") if by)

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .charts import judge_chart
-from .heartbeats import judge_heartbeats, judged_until
+from . import heartbeats, lowest
 from .judge import Judge, Judgement, ends
 from .ledger import Ledger
 from .policy import Document, Policy, Registry, Scope
 from .times import format_time, parse_time
+from .whole_series import WHOLE_SERIES
 
 StatusKey = tuple[str, str, Scope]
 
@@ -57,8 +57,12 @@ def final_judgements(judge: Judge, policy: Policy, monitor: Document) -> dict[Sc
     ledger, kind = judge.ledger, monitor["metric"]["type"]
     if kind == "heartbeat_gap":
         return _final_heartbeats(ledger, policy, monitor)
+    if kind == "min_value":
+        return _final_lowest(ledger, policy, monitor)
     if kind == "bernoulli_cusum":
-        return {scope: found[-1:] for scope, found in judge_chart(ledger, policy, monitor).items()}
+        return {scope: found[-1:] for scope, found in WHOLE_SERIES[kind](ledger, policy, monitor).items()}
+    if kind in WHOLE_SERIES:
+        return {scope: _with_conclusive(found) for scope, found in WHOLE_SERIES[kind](ledger, policy, monitor).items()}
     closed = ends(ledger, policy, monitor)
     if not closed:
         return {}
@@ -74,15 +78,33 @@ def final_judgements(judge: Judge, policy: Policy, monitor: Document) -> dict[Sc
     return final
 
 
+def _with_conclusive(found: list[Judgement]) -> list[Judgement]:
+    conclusive = [one for one in found[:-1] if one.conclusive]
+    return [*conclusive[-1:], found[-1]]
+
+
+def _final_lowest(ledger: Ledger, policy: Policy, monitor: Document) -> dict[Scope, list[Judgement]]:
+    """A series that ended keeps the line of its last pane."""
+    last, width = lowest.judged_until(ledger, policy, monitor), policy.base_pane_ms
+    beats = [e.broker_ms for e in ledger.events if e.policy is policy and e.kind == "pms.heartbeat" and e.standing == "counted"]
+    final: dict[Scope, list[Judgement]] = {}
+    if last is None or not beats:
+        return final
+    for at_ms in range(last, min(beats) - 1, -width):
+        for scope, one in lowest.judge_lowest(ledger, policy, monitor, at_ms).items():
+            final.setdefault(scope, [one])
+    return final
+
+
 def _final_heartbeats(ledger: Ledger, policy: Policy, monitor: Document) -> dict[Scope, list[Judgement]]:
     """A series that ended (its device went to another manifest) keeps the line of its last multiple."""
-    last, interval = judged_until(ledger, policy, monitor), policy.telemetry_ms("heartbeat_interval_s")
+    last, interval = heartbeats.judged_until(ledger, policy, monitor), policy.telemetry_ms("heartbeat_interval_s")
     beats = [e.broker_ms for e in ledger.events if e.policy is policy and e.kind == "pms.heartbeat" and e.standing == "counted"]
     final: dict[Scope, list[Judgement]] = {}
     if last is None or not beats:
         return final
     for at_ms in range(last, min(beats) - 1, -interval):
-        for scope, one in judge_heartbeats(ledger, policy, monitor, at_ms).items():
+        for scope, one in heartbeats.judge_heartbeats(ledger, policy, monitor, at_ms).items():
             final.setdefault(scope, [one])
     return final
 

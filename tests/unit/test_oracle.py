@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.oracle import intervals, replay, replay_incidents
+from tests.oracle import drift, intervals, replay, replay_incidents
 from tests.oracle.policy import Policy, Registry, canonical
 from tests.oracle.streams import CALM, generate, manifest
 from tests.oracle.times import format_time, parse_duration, parse_time
@@ -234,7 +234,7 @@ def test_a_digest_of_another_release_is_an_identity_mismatch() -> None:
 
 def test_the_psi_of_two_bins_is_the_smoothed_formula() -> None:
     """Counts 10 of 40 against 1/2 with m = 100: q = 10.5/41, r = 50.5/101."""
-    distance, p = intervals.psi(np.array([10.0, 30.0]), np.array([0.5, 0.5]), 100.0)
+    distance, p = drift.psi(drift.Histogram(np.array([10.0, 30.0]), np.array([0.5, 0.5]), 100.0, None))
     by_hand = (10.5 / 41 - 0.5) * math.log(10.5 / 41 / 0.5) + (30.5 / 41 - 0.5) * math.log(30.5 / 41 / 0.5)
     assert distance == pytest.approx(by_hand)
     assert p == pytest.approx(math.erfc(math.sqrt(by_hand * 4000 / 140 / 2)))

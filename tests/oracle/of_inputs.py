@@ -1,0 +1,169 @@
+"""What went in and what the score looks like: drift, missing and odd values, variance, saturation, quality, mix."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from . import intervals
+from .drift import DISTANCES, Histogram, e_value
+from .intervals import Floats
+from .ledger import Event
+from .policy import Document, Policy
+from .question import Measure, Question
+
+
+def missing_rate(question: Question, n: int) -> Measure:
+    entry = question.policy.feature(question.feature)
+    sentinels = (entry or {}).get("sentinels", [])
+    values = sent(question)
+    missing = sum(value is None or value in sentinels for value in values)
+    return question.share(missing, n, _baseline(question, "missing"))
+
+
+def absent_rate(question: Question, n: int) -> Measure:
+    if question.policy.feature(question.feature) is None:
+        return Measure(n, reason="unknown_reference")
+    return question.share(n - len(sent(question)), n, _baseline(question, "absent"))
+
+
+def out_of_range_rate(question: Question, n: int) -> Measure:
+    bounds = (question.policy.feature(question.feature) or {}).get("range")
+    if bounds is None:
+        return Measure(n, reason="unknown_reference")
+    low, high = bounds
+    return question.share(sum(not low <= value <= high for value in numbers(question)), n, _baseline(question, "out_of_range"))
+
+
+def _baseline(question: Question, key: str) -> dict[str, float | None]:
+    reference = question.policy.reference(question.policy.feature(question.feature), question.scope) or {}
+    return {"ratio_to_baseline": reference.get(key)}
+
+
+def sent(question: Question) -> list[Any]:
+    """Values of the feature where it was sent at all, null among them."""
+    return [row.document["features"][question.feature] for row in question.rows if question.feature in row.document["features"]]
+
+
+def values(question: Question, rows: list[Event] | None = None) -> list[Any]:
+    """Non-missing values of the feature, score or output class."""
+    name, rows = question.feature, question.rows if rows is None else rows
+    if name == "score":
+        return [row.score for row in rows]
+    if name == "output_class":
+        return [row.document["output_class"] for row in rows if row.document.get("output_class") is not None]
+    sentinels = (question.policy.feature(name) or {}).get("sentinels", [])
+    found = [row.document["features"].get(name) for row in rows]
+    return [value for value in found if value is not None and value not in sentinels]
+
+
+def numbers(question: Question) -> list[float]:
+    """Non-missing values that are no text."""
+    return [value for value in values(question) if not isinstance(value, str)]
+
+
+def drift(question: Question, n: int) -> Measure:
+    found = histogram(question, values(question))
+    distance = None if found is None else DISTANCES[question.type](found)
+    if found is None or distance is None:
+        return Measure(n, reason="unknown_reference")
+    e = e_value(found, question.metric.get("concentration", 1.0))
+    return Measure(n, distance[0], None, None, "null_scaled_chi2", distance[1], e=e)
+
+
+def histogram(question: Question, observed: list[Any]) -> Histogram | None:
+    """The values in the bins of the scope's reference; None where it has none, or no n."""
+    policy = question.policy
+    reference = policy.reference(policy.feature(question.feature), question.scope)
+    m = None if reference is None else policy.reference_n(reference)
+    if reference is None or m is None:
+        return None
+    counts, probs = binned(observed, reference)
+    edges = reference.get("bins", {}).get("edges")
+    return Histogram(_floats(counts), _floats(probs), float(m), None if edges is None else _floats(edges))
+
+
+def _floats(found: list[Any]) -> Floats:
+    return np.array(found, float)
+
+
+def binned(observed: list[Any], reference: Document) -> tuple[list[int], list[float]]:
+    """Counts and reference probabilities: bins closed on the left, the last also on the right, the rest in the end bins."""
+    edges = reference.get("bins", {}).get("edges")
+    if edges is not None:
+        probs = reference["bins"]["probs"]
+        counts = [0] * len(probs)
+        for value in observed:
+            inner = sum(value >= edge for edge in edges[1:-1])
+            counts[inner] += 1
+        return counts, probs
+    shares = {**reference["probs"]}
+    shares.setdefault("other", 0.0)
+    levels = [value if value in shares else "other" for value in observed]
+    return [levels.count(level) for level in shares], list(shares.values())
+
+
+def saturation(question: Question, n: int) -> Measure:
+    entry = question.policy.reference(question.policy.baselines.get("score"), question.scope) or {}
+    baseline = entry.get("saturation_share")
+    if baseline is None:
+        return Measure(n, reason="unknown_reference")
+    sides = {"high": ("high",), "low": ("low",)}.get(question.metric.get("side", "both"), ("low", "high"))
+    near = {"low": lambda s: s <= baseline["low_eps"], "high": lambda s: s >= 1 - baseline["high_eps"]}
+    saturated = sum(any(near[side](row.score) for side in sides) for row in question.rows)
+    return question.share(saturated, n, {"ratio_to_baseline": sum(baseline[side] for side in sides)})
+
+
+def variance_ratio(question: Question, n: int) -> Measure:
+    """Sample variance / baseline variance; p by the normal law of its log, with the window's own kurtosis."""
+    reference = question.policy.reference(question.policy.feature(question.feature), question.scope) or {}
+    m = question.policy.reference_n(reference)
+    if m is None or not reference.get("sd"):
+        return Measure(n, reason="unknown_reference")
+    if n < 2:
+        return Measure(n, reason="degenerate_outcomes")
+    observed = _floats(values(question))
+    ratio = float(np.var(observed, ddof=1)) / reference["sd"] ** 2
+    tails = _tails(observed, ratio, m)
+    p = {"lower": tails[0], "upper": tails[1], "both": min(1.0, 2 * min(tails))}[question.metric.get("tail", "lower")]
+    return Measure(n, ratio, None, None, "log_variance", p)
+
+
+def _tails(observed: Floats, ratio: float, m: float) -> tuple[float, float]:
+    if np.ptp(observed) == 0:
+        return 0.0, 1.0
+    n, centred = len(observed), observed - observed.mean()
+    kurtosis = float((centred**4).mean() / (centred**2).mean() ** 2)
+    z = math.log(ratio) / math.sqrt((kurtosis - (n - 3) / (n - 1)) * (1 / n + 1 / m))
+    return float(special.ndtr(z)), float(special.ndtr(-z))
+
+
+def ood_share(question: Question, n: int) -> Measure:
+    threshold = _ood_threshold(question.policy, question.metric)
+    if threshold is None:
+        return Measure(n, reason="unknown_reference")
+    return question.share(sum(score > threshold for score in ood_scores(question)), n)
+
+
+def _ood_threshold(policy: Policy, metric: Document) -> float | None:
+    found: float | None = metric.get("threshold")
+    return policy.document.get("operating_point", {}).get("abstain", {}).get("ood_above") if found is None else found
+
+
+def ood_scores(question: Question) -> list[float]:
+    return [row.document["ood_score"] for row in question.rows if row.document.get("ood_score") is not None]
+
+
+def qualities(question: Question) -> list[float]:
+    return [row.document["input_quality"] for row in question.rows if row.document.get("input_quality") is not None]
+
+
+def quality_mean(question: Question, n: int) -> Measure:
+    if n < 2:
+        return Measure(n, reason="degenerate_outcomes")
+    observed = _floats(qualities(question))
+    lower, upper = intervals.mean_normal(observed, question.level)
+    return Measure(n, float(observed.mean()), max(0.0, lower), min(1.0, upper), "normal")

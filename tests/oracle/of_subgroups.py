@@ -1,0 +1,1 @@
+"""A group against the others: prevalence, gap, funnel."""
