@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
-from detectors.arrays import Bool, Float, silent
+from detectors.arrays import Bool, Float, as_float, silent
 from detectors.estimate import Outcome, Reason
 from detectors.intervals import Bounds, normal_quantile
 from detectors.occupied import bin_dot, occupied
@@ -17,7 +18,9 @@ _WITHIN: Float = 2.0 * np.triu(np.ones((_BLOCK, _BLOCK)), 1) + np.eye(_BLOCK)
 
 
 @silent
-def auroc(neg: ArrayLike, pos: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
+def auroc(
+    neg: ArrayLike, pos: ArrayLike, *, level: float = 0.95, reference: ArrayLike = np.nan, reference_se: ArrayLike = 0.0
+) -> list[Outcome]:
     """P(score of a positive > score of a negative) + P(equal)/2 from counts per bin in rising score order, both (C, B).
 
     Variance from the placements of positives among negatives and the reverse (DeLong et al. 1988, Biometrics 44:837, whose
@@ -25,11 +28,17 @@ def auroc(neg: ArrayLike, pos: ArrayLike, *, level: float = 0.95) -> list[Outcom
     or not defined (perfect separation of the classes, one row in a class) the interval inverts the score test with the
     Hanley-McNeil variance (Newcombe 2006, Stat. Med. 25:559, method 5), which is finite and honest there; `method` says which.
 
+    `p` is one-sided: an area this low or lower where the true one is the `reference` (C,), measured with standard error
+    `reference_se`; none where the reference is NaN. It uses the variance of the interval: DeLong's on the logit scale, or
+    Hanley-McNeil's at the reference.
+
     `no_positives`, `no_negatives` by class; `degenerate_outcomes` where a count is negative.
 
     >>> area = auroc([[3, 1, 1]], [[1, 1, 3]])[0]
     >>> round(area.value, 2), round(area.lower, 3), round(area.upper, 3), area.method
     (0.74, 0.347, 0.939, 'delong_logit')
+    >>> round(auroc([[3, 1, 1]], [[1, 1, 3]], reference=[0.9])[0].p, 3)
+    0.09
     """
     (negatives, positives), _ = occupied(neg, pos)
     impossible = (negatives.min(axis=1) < 0) | (positives.min(axis=1) < 0)
@@ -43,7 +52,21 @@ def auroc(neg: ArrayLike, pos: ArrayLike, *, level: float = 0.95) -> list[Outcom
     if needed.any():
         lower[needed], upper[needed] = _score_bounds(area[needed], n0[needed], n1[needed], normal_quantile(level))
         method = ["newcombe_score" if is_flat else "delong_logit" for is_flat in flat.tolist()]
-    return outcomes(area, lower, upper, n0 + n1, method, refusals=refusals)
+    p = _p_of_shortfall(area, variance, flat, (n0, n1), as_float(reference), as_float(reference_se))
+    return outcomes(area, lower, upper, n0 + n1, method, refusals=refusals, p=p)
+
+
+def _p_of_shortfall(
+    area: Float, variance: Float, flat: Bool, sizes: tuple[Float, Float], reference: Float, reference_se: Float
+) -> Float:
+    known = (reference > 0) & (reference < 1)
+    null = np.where(known, reference, 0.5)
+    inner = np.where(flat, 0.5, area)
+    spread_of_null = (reference_se / (null * (1.0 - null))) ** 2
+    distance = np.log(inner / (1.0 - inner)) - np.log(null / (1.0 - null))
+    on_logits = distance / np.sqrt(np.where(flat, 1.0, variance) / (inner * (1.0 - inner)) ** 2 + spread_of_null)
+    at_null = (area - null) / np.sqrt(_hanley_mcneil(null, *sizes) + reference_se**2)
+    return np.where(known, special.ndtr(np.where(flat, at_null, on_logits)), np.nan)
 
 
 def _area(neg: Float, pos: Float, n0: Float, n1: Float) -> tuple[Float, Float]:

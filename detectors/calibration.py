@@ -92,23 +92,43 @@ def calibration_intercept_joint(neg: ArrayLike, pos: ArrayLike, bin_logit: Array
     return _wald(found.intercept, found.intercept_se, found, level)
 
 
+@dataclass(frozen=True, slots=True)
+class ShiftFit:
+    """Intercept (C,) where the slope is fixed at 1, its Wald standard error, n labelled rows, and the cells without a fit."""
+
+    shift: Float
+    se: Float
+    n: Float
+    refusals: tuple[Refusal, ...]
+
+
 @silent
+def shift_fit(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike) -> ShiftFit:
+    """Maximum likelihood of the intercept alone; arguments as `joint_fit`.
+
+    Refused: `no_positives`, `no_negatives` (one class alone is separated by any intercept); `degenerate_outcomes` where a
+    count is negative.
+    """
+    cells = _Cells.of(neg, pos, bin_logit)
+    kept = np.flatnonzero(~(cells.impossible | cells.no_positives | cells.no_negatives))
+    shift, information = np.zeros(len(cells.n)), np.ones(len(cells.n))
+    shift[kept], information[kept] = _solve_shift(cells.total[kept], cells.events[kept], _of_cells(cells.x, kept))
+    return ShiftFit(shift, 1.0 / np.sqrt(information), cells.n, cells.class_refusals())
+
+
 def calibration_in_the_large(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
     """Intercept with the slope fixed at 1 and Wald interval (Steyerberg 2019, Clinical Prediction Models, ch. 15).
 
-    Arguments as `joint_fit`. Refused: `no_positives`, `no_negatives`; `degenerate_outcomes` where a count is negative.
+    Arguments and refusals as `shift_fit`.
 
     >>> import numpy as np
     >>> shift = calibration_in_the_large([[8, 5]], [[2, 5]], np.log([1/9, 1]))[0]
     >>> round(shift.value, 3), round(shift.lower, 3), round(shift.upper, 3)
     (0.286, -0.751, 1.323)
     """
-    cells = _Cells.of(neg, pos, bin_logit)
-    kept = np.flatnonzero(~(cells.impossible | cells.no_positives | cells.no_negatives))
-    shift, information = np.zeros(len(cells.n)), np.ones(len(cells.n))
-    shift[kept], information[kept] = _solve_shift(cells.total[kept], cells.events[kept], _of_cells(cells.x, kept))
-    reach = normal_quantile(level) / np.sqrt(information)
-    return outcomes(shift, shift - reach, shift + reach, cells.n, "wald_irls_slope_1", refusals=cells.class_refusals())
+    fit = shift_fit(neg, pos, bin_logit)
+    reach = normal_quantile(level) * fit.se
+    return outcomes(fit.shift, fit.shift - reach, fit.shift + reach, fit.n, "wald_irls_slope_1", refusals=fit.refusals)
 
 
 def _wald(value: Float, se: Float, fit: JointFit, level: float) -> list[Outcome]:

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from detectors.arrays import MICRO, Float, as_float, silent
-from detectors.estimate import Outcome, Reason
+from detectors.estimate import LARGEST_E, Outcome, Reason
 from detectors.outcomes import outcomes
 from detectors.score_sketch import sketch_logit
 
-_LARGEST_LOG_E = np.log(1e300)
+_LARGEST_LOG_E = np.log(LARGEST_E)
 
 _SHIFTS = (0.0, 0.1, 0.25, 0.6, 1.5)
 _TILTS = (0.0, 0.1, 0.25, 0.6)

@@ -25,6 +25,10 @@ class Reason(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+LARGEST_E = 1e300
+"""Where e-values end, so that they stay numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A finite value with ordered bounds, the n it rests on and the method that made it.

@@ -7,14 +7,14 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from detectors.arrays import MICRO, Float, as_float, silent
-from detectors.estimate import Outcome, Reason
+from detectors.estimate import LARGEST_E, Outcome, Reason
 from detectors.intervals import normal_quantile
 from detectors.outcomes import outcomes
 
 _BETS = (0.03, 0.08, 0.2, 0.5, 1.25, 3.0)
 _MOST_UP, _MOST_DOWN = 1.0, 0.125
 """How far one row's (y - p)(1 - 2p) can lie above and below 0."""
-_LARGEST_LOG_E = np.log(1e300)
+_LARGEST_LOG_E = np.log(LARGEST_E)
 
 
 @silent
