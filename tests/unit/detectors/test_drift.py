@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from detectors.estimate import Insufficient, Reason
+from detectors.noncentral import noncentrality
 from detectors.psi import psi
 
 UNIFORM = np.full(10, 0.1)
@@ -34,10 +35,8 @@ def test_without_drift_p_is_small_as_often_as_it_says_and_the_folklore_limit_is_
 def test_the_interval_is_close_to_the_exact_inversion_of_the_noncentral_chi_square(degrees):
     from scipy.special import chndtrinc
 
-    from detectors.psi import _noncentrality
-
     statistic = np.linspace(degrees + 1.0, 200.0, 40)
-    lower, upper = _noncentrality(statistic, degrees, 1.959964)
+    lower, upper = noncentrality(statistic, degrees, 0.95)
     exact_upper = chndtrinc(statistic, degrees, 0.025)
     assert np.abs(np.sqrt(upper) - np.sqrt(exact_upper)).max() < 0.1
     far = stats.chi2.sf(statistic, degrees) < 0.001
