@@ -58,6 +58,7 @@ CHANCE = {"random", "secrets", "numpy.random", "os.urandom", "uuid.uuid1", "uuid
 # Each with the reason why time or chance there decides nothing.
 MAY_READ_THEM = {
     "surveillance.cli": "logs carry the time of day",
+    "surveillance.foresight.chance": "what a manifest will do is simulated before release, from a seed that its digest gives",
     "surveillance.events.join_records": "the separator between records must be one that no sender can foresee",
 }
 

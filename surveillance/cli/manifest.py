@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from surveillance.cli.failure import EXIT_UNREADABLE, explain
 from surveillance.cli.options import json_option, with_settings
 from surveillance.errors import InvalidInput, InvalidManifest, Problem, SurveillanceError
 from surveillance.settings import Settings
+
+if TYPE_CHECKING:
+    from surveillance.foresight.forecast import Forecast
 
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -24,9 +28,14 @@ def manifest() -> None:
 
 @manifest.command()
 @_FILES
+@click.option("--no-forecast", is_flag=True, help="Problems only: nothing is simulated.")
 @json_option
-def lint(files: tuple[Path, ...], as_json: bool) -> None:
-    """Name every problem of the manifests at once, each with its path. Exit code 1 where one is an error; warnings are not."""
+def lint(files: tuple[Path, ...], no_forecast: bool, as_json: bool) -> None:
+    """Name every problem of the manifests at once, each with its path, and say what their monitors will do.
+
+    Without an error in it, a manifest's false alarms per 30 days, what is seen of a stated harm and how soon, and blind spots
+    follow, as simulated from what it assumes of its field. Exit code 1 where a problem is an error; warnings are not.
+    """
     found, unreadable = {}, []
     for path in files:
         try:
@@ -34,21 +43,58 @@ def lint(files: tuple[Path, ...], as_json: bool) -> None:
         except InvalidInput as error:
             unreadable.append(error)
     for source, problems in found.items():
-        _show(source, problems, as_json=as_json)
+        faulty = any(each.severity == "error" for each in problems)
+        forecast = None if no_forecast or faulty else _forecast(Path(source))
+        _show(source, problems, forecast, as_json=as_json)
     _tell(unreadable)
     if any(each.severity == "error" for problems in found.values() for each in problems):
         raise click.exceptions.Exit(EXIT_UNREADABLE)
 
 
-def _show(source: str, problems: Sequence[Problem], *, as_json: bool) -> None:
+def _forecast(path: Path) -> Forecast:
+    from surveillance.foresight.forecast import foresee
+    from surveillance.manifest.parse import load_manifest
+
+    found, _, digest = load_manifest(path)
+    return foresee(found, digest)
+
+
+def _show(source: str, problems: Sequence[Problem], forecast: Forecast | None, *, as_json: bool) -> None:
+    from surveillance.foresight.forecast_lines import forecast_body, forecast_text, problem_body
+
     if as_json:
-        rows = [{"path": each.path, "severity": each.severity, "message": each.message} for each in problems]
-        click.echo(json.dumps({"source": source, "problems": rows}, ensure_ascii=False))
+        body = {"source": source, "problems": [problem_body(each) for each in problems]}
+        click.echo(json.dumps(body | (forecast_body(forecast) if forecast is not None else {}), ensure_ascii=False))
         return
     for each in problems:
         click.echo(f"{source}: {each.severity}: {each}")
     if not problems:
         click.echo(f"{source}: no problem found")
+    for line in forecast_text(forecast) if forecast is not None else ():
+        click.echo(f"{source}: {line}" if line.startswith("warning:") else line)
+
+
+@manifest.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--effect", type=click.FloatRange(0, 1, min_open=True), help="Change of a share that must be seen.")
+@click.option("--power", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Probability with which it must be.")
+@json_option
+def power(file: Path, effect: float | None, power: float | None, as_json: bool) -> None:
+    """Print what each monitor sees of a harm, how soon, and the smallest harm it sees in time, by scope.
+
+    The harm is that of coverage_rules.every_subgroup_metric_detectable, else one of a size that matters for the metric type.
+    """
+    from surveillance.foresight.forecast import power_of
+    from surveillance.foresight.forecast_lines import power_body, power_text
+    from surveillance.manifest.parse import load_manifest
+
+    found, _, digest = load_manifest(file)
+    stated, foreseen = power_of(found, digest, effect=effect, power=power)
+    if as_json:
+        click.echo(json.dumps({"source": str(file)} | power_body(stated, foreseen), ensure_ascii=False))
+        return
+    for line in power_text(stated, foreseen):
+        click.echo(line)
 
 
 def _tell(errors: Sequence[SurveillanceError]) -> None:

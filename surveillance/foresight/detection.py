@@ -1,0 +1,119 @@
+"""Days until a harm opens an incident, and the smallest harm that does so in time, for monitors that judge sums of windows.
+
+The chance of each verdict comes from windows drawn around the onset and judged by the monitor's own estimator and limits; how
+chances make an incident is worked out: a chain of states for looks that share no events, correlated paths for those that do.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from surveillance.arrays import Int
+from surveillance.foresight.harms import Harm, harmed
+from surveillance.foresight.onset import Chances, Onset
+from surveillance.foresight.persistence_chain import LONGEST_MEMORY, chance_within, first_hits, first_look
+from surveillance.foresight.quiet_field import World
+from surveillance.foresight.quiet_time import Cell
+from surveillance.foresight.window_overlap import PATHS, verdict_paths
+from surveillance.manifest.manifest import Manifest, Persistence
+from surveillance.times import DAY_MS
+
+_SHARES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
+"""Shares of a sliding window after the onset at which chances are drawn; between them they are interpolated."""
+_MOST_LOOKS = 3000
+_LONGEST_SPAN = 1000
+_BISECTIONS = 6
+_FEW_PATHS = 250
+"""Of the paths, enough to find a smallest harm."""
+_HOPELESS = 1e-3
+
+
+class Detector:
+    """One cell at one level: the onset, and the rule that turns looks into an incident."""
+
+    def __init__(self, manifest: Manifest, onset: Onset, cell: Cell, level: str, delay_days: float) -> None:
+        self._onset, self._cell, self._delay_days = onset, cell, delay_days
+        monitor = cell.series.monitor
+        self._monitor = monitor
+        sustained = monitor.limits.by_level[level].sustained_ms
+        rule = manifest.persistence_of(monitor, level)
+        if sustained is not None:
+            looks = max(1, min(sustained // onset.slide_ms, _LONGEST_SPAN))
+            rule = Persistence(looks, looks, rule.clear_after, rule.cooldown_ms)
+        self._rule = rule
+        self._stride = max(1, onset.width_ms // onset.slide_ms)
+        self._apart = self._stride if onset.spans > 1 else 1
+
+    def days(self, harm: Harm, power: float) -> float | None:
+        """Days from the onset, at the start of a window, until an incident has opened with this probability; None = never."""
+        after = harmed(self._cell.world, self._monitor, harm)
+        final = self._onset.chances(after, 1.0)
+        if final.breach < _HOPELESS or self._onset.is_too_small:
+            return None
+        looks = self._independent(final, power) if self._is_independent() else self._overlapping(after, final, power)
+        return None if looks is None else looks * self._onset.slide_ms / DAY_MS + self._delay_days
+
+    def power_within(self, harm: Harm, days: float) -> float:
+        """Probability that the harm has opened an incident so many days after its onset."""
+        final = self._onset.chances(harmed(self._cell.world, self._monitor, harm), 1.0)
+        left_ms = (days - self._delay_days) * DAY_MS - self._onset.width_ms
+        if left_ms < 0 or final.breach < _HOPELESS or self._onset.is_too_small:
+            return 0.0
+        looks = min(1 + int(left_ms // self._onset.slide_ms), _MOST_LOOKS)
+        if self._is_independent():
+            return chance_within(final.breach, final.met, self._rule.k, self._rule.of, looks)
+        breached, met = verdict_paths(np.full(looks, final.breach), np.full(looks, final.met), self._stride)
+        few = slice(_FEW_PATHS)
+        hits = first_hits(breached[few], met[few], self._rule.k, self._rule.of, self._apart)
+        return float((hits < looks).mean())
+
+    def smallest(self, harm: Harm, days: float, power: float) -> float | None:
+        """The smallest harm that opens an incident within so many days with this probability; None where none does."""
+        low, high = 0.0, harm.most
+        if self.power_within(harm.at(high), days) < power:
+            high = self._largest_seen(harm, days, power)
+            if high == 0.0:
+                return None
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.power_within(harm.at(middle), days) >= power else (middle, high)
+        return high
+
+    def _largest_seen(self, harm: Harm, days: float, power: float) -> float:
+        """A harm that is seen although the largest one leaves nothing to judge; 0 where there is none."""
+        sizes = (harm.most * part for part in (0.75, 0.5, 0.25, 0.1, 0.05))
+        return next((size for size in sizes if self.power_within(harm.at(size), days) >= power), 0.0)
+
+    def _is_independent(self) -> bool:
+        return self._stride == 1 and self._rule.of <= LONGEST_MEMORY
+
+    def _independent(self, final: Chances, power: float) -> float | None:
+        return first_look(final.breach, final.met, self._rule.k, self._rule.of, power)
+
+    def _overlapping(self, after: World, final: Chances, power: float) -> float | None:
+        """Looks until the rule holds, while the window fills with what came after the onset and then moves on."""
+        looks = min(max(6 * self._stride, 60) + self._rule.of * self._apart, _MOST_LOOKS)
+        shares = np.minimum(1.0, (np.arange(looks) + 1) / self._stride)
+        drawn = [self._onset.chances(after, share) if share < 1.0 else final for share in _SHARES]
+        quiet = self._onset.chances(self._cell.world, 1.0)
+        known = (0.0, *_SHARES)
+        breach = np.interp(shares, known, [quiet.breach, *(one.breach for one in drawn)])
+        met = np.interp(shares, known, [quiet.met, *(one.met for one in drawn)])
+        breached, held = verdict_paths(breach, met, self._stride)
+        hits = np.sort(first_hits(breached, held, self._rule.k, self._rule.of, self._apart))
+        at = int(hits[min(math.ceil(power * PATHS) - 1, PATHS - 1)])
+        if at < looks:
+            return float(at + 1)
+        return self._later(hits, looks, power)
+
+    def _later(self, hits: Int, looks: int, power: float) -> float | None:
+        """Beyond the simulated looks each has the chance that those of the second half had."""
+        half = looks // 2
+        alive = float((hits >= half).mean())
+        left = float((hits >= looks).mean())
+        if left == 0.0 or alive == left:
+            return None
+        hazard = -math.log(left / alive) / (looks - half)
+        return looks + math.log(left / (1.0 - power)) / hazard

@@ -1,0 +1,175 @@
+"""False alarms: incidents that the monitors of a manifest would raise in 30 days of a field in which all is well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from detectors.run_length import RunLength, cusum_run_length, ewma_run_length
+from surveillance.foresight.assumptions import FieldAssumptions
+from surveillance.foresight.field_scopes import scopes_of
+from surveillance.foresight.label_charts import LabelChart
+from surveillance.foresight.monitor_cells import cells_of, one_by_one, series_of
+from surveillance.foresight.quiet_time import QuietLines
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_inputs import NormalChart
+from surveillance.manifest.metrics_performance import BernoulliCusum
+from surveillance.manifest.metrics_safety import MaxSprtPoisson, TrendTest
+from surveillance.manifest.model_limits import LevelLimit
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.times import DAY_MS
+
+NOTHING_EXPECTED = frozenset(
+    {
+        "identity_mismatch",
+        "mismatch_count",
+        "duplicate_rate",
+        "heartbeat_gap",
+        "clock_offset_s",
+        "min_value",
+        "event_count",
+    }
+)
+"""Types that count what a field in which all is well does not have: each one found is no false alarm."""
+_MONTH_DAYS = 365.25 / 12
+_RISING_SIX = 1 / 720
+"""Chance that six exchangeable points rise strictly."""
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """`per_30_days` of one monitor at one level over all its scopes, None where nothing can be said; `how` it was found."""
+
+    monitor_id: str
+    level: str
+    per_30_days: float | None
+    how: str
+
+
+def false_alarms_of(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> list[FalseAlarms]:
+    """False alarms of a monitor by level, mildest first; none of one that opens no incident."""
+    levels = manifest_levels(monitor)
+    if monitor.dry_run or not levels:
+        return []
+    metric = monitor.metric
+    if metric.type in NOTHING_EXPECTED:
+        return [FalseAlarms(monitor.id, level, 0.0, "none expected: it counts what should not happen at all") for level in levels]
+    if isinstance(metric, BernoulliCusum):
+        return _of_label_chart(manifest, field, monitor, metric)
+    if isinstance(metric, NormalChart):
+        return _of_normal_chart(manifest, field, monitor, metric)
+    cells = cells_of(manifest, field, monitor)
+    if not cells:
+        return [FalseAlarms(monitor.id, level, *_nominal(manifest, field, monitor, limit)) for level, limit in levels.items()]
+    lines = quiet_lines(manifest, digest, field, monitor)
+    time = lines.judged(manifest, [cell.series for cell in lines.cells])
+    how = f"simulated over {time.days:.0f} days"
+    return [FalseAlarms(monitor.id, level, time.per_30_days(level), how) for level in levels]
+
+
+def quiet_lines(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> QuietLines:
+    """Simulated windows of a monitor that judges sums."""
+    cells = cells_of(manifest, field, monitor)
+    adjusts = manifest.strata.multiplicity.method != "none" and _has(monitor, "p")
+    return QuietLines(manifest, digest, field, one_by_one(cells) if adjusts else cells)
+
+
+def manifest_levels(monitor: Monitor) -> Mapping[str, LevelLimit]:
+    """Levels that can be reached by numbers alone; what a person confirms is no alarm."""
+    return {level: limit for level, limit in monitor.limits.by_level.items() if limit.confirmed_causal is None}
+
+
+def _has(monitor: Monitor, key: str) -> bool:
+    return any(key in limit.conditions for limit in monitor.limits.by_level.values())
+
+
+def _of_label_chart(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, metric: BernoulliCusum) -> list[FalseAlarms]:
+    found = []
+    for level, limit in manifest_levels(monitor).items():
+        if limit.h is None:
+            continue
+        rate = 0.0
+        for axes in monitor.axes or ((),):
+            for scope in scopes_of(manifest, field, axes):
+                rate += scope.alike * 30 / chart_days(LabelChart(metric, field, scope.share), limit.h)
+        found.append(FalseAlarms(monitor.id, level, rate, "run length of the chart, label by label"))
+    return found
+
+
+def chart_days(chart: LabelChart, h: float) -> float:
+    """Days between false alarms; infinite where there is no such chart, which lint names."""
+    try:
+        return chart.arl0_days(h)
+    except ValueError:
+        return math.inf
+
+
+def _of_normal_chart(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, metric: NormalChart) -> list[FalseAlarms]:
+    window = manifest.surveillance.window(monitor.window) if monitor.window is not None else None
+    if window is None:
+        return [
+            FalseAlarms(monitor.id, level, None, "not estimated: a chart without a window") for level in manifest_levels(monitor)
+        ]
+    scopes = sum(scope.alike for axes in monitor.axes or ((),) for scope in scopes_of(manifest, field, axes))
+    scopes *= max(1, len({one.feature for one in series_of(manifest, monitor)}))
+    looks = 30 * DAY_MS / window.slide_ms
+    return [
+        FalseAlarms(monitor.id, level, scopes * looks / normal_run_length(metric, limit.h).mean, "run length of the chart")
+        for level, limit in manifest_levels(monitor).items()
+        if limit.h is not None
+    ]
+
+
+def normal_run_length(metric: NormalChart, h: float, shift: float = 0.0) -> RunLength:
+    """Windows until a normal chart signals; a `shift`, in units of z, is taken on the side that the chart looks at."""
+    tail = metric.tail if shift == 0.0 else "upper"
+    if metric.type == "cusum":
+        return cusum_run_length(metric.k, h, shift=shift, tail=tail)
+    return ewma_run_length(metric.smoothing, h, shift=shift, tail=tail)
+
+
+def _nominal(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, limit: LevelLimit) -> tuple[float | None, str]:
+    """What the test's own error allows, for types that are not simulated."""
+    metric = monitor.metric
+    if isinstance(metric, MaxSprtPoisson) and limit.llr is not None:
+        uses_a_day = field.per_day * metric.rr0 * metric.expected_per_10k / 10_000
+        days = metric.horizon / max(uses_a_day, 1e-12)
+        how = f"alpha {metric.alpha:g} over the {days:.0f} days until T is used up"
+        return metric.alpha * 30 / days, how
+    if isinstance(metric, TrendTest) and limit.p is not None:
+        return limit.p / metric.looks * 30 / _MONTH_DAYS, "alpha of the test, spent over its looks"
+    if limit.hit is not None:
+        return _RISING_SIX * 30 / _MONTH_DAYS, "six exchangeable points rise once in 720"
+    scopes = [scope for axes in monitor.axes or ((),) for scope in scopes_of(manifest, field, axes)]
+    if limit.p is not None:
+        return _of_p(manifest, monitor, limit, math.fsum(scope.alike for scope in scopes))
+    if limit.coverage_mature_below is not None or limit.identical_windows is not None or limit.above is not None:
+        return 0.0, "none expected: the limit lies far from what the manifest assumes"
+    return None, "not estimated"
+
+
+def _of_p(manifest: Manifest, monitor: Monitor, limit: LevelLimit, scopes: float) -> tuple[float | None, str]:
+    """At most: each look breaches with probability p, over all scopes together where p-values are adjusted over them."""
+    window = manifest.surveillance.window(monitor.window) if monitor.window is not None else None
+    if window is None or limit.p is None or not limit.conditions:
+        return None, "not estimated"
+    level = next(level for level, one in monitor.limits.by_level.items() if one is limit)
+    rule = manifest.persistence_of(monitor, level)
+    adjusted = manifest.strata.multiplicity.method != "none"
+    breach = limit.p / scopes if adjusted else limit.p
+    looks = 30 * DAY_MS / window.slide_ms
+    if window.is_sliding:
+        # Looks at the same events breach together: each stretch of a window's length counts as one.
+        return scopes * breach * looks * window.slide_ms / window.size_ms * 2, "at most what the error of its test allows"
+    ways = math.comb(rule.of - 1, rule.k - 1)
+    return scopes * looks * ways * breach**rule.k, "at most what the error of its test allows"
+
+
+def total_by_level(alarms: Iterable[FalseAlarms]) -> dict[str, float]:
+    """Sum over monitors by level; what is not estimated is left out."""
+    found: dict[str, float] = {}
+    for one in alarms:
+        if one.per_30_days is not None:
+            found[one.level] = found.get(one.level, 0.0) + one.per_30_days
+    return found

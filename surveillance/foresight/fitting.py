@@ -1,0 +1,156 @@
+"""Limits that would keep false alarms inside the budget: told to the author of a manifest; a run never changes one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from surveillance.errors import Problem
+from surveillance.foresight.assumptions import FieldAssumptions
+from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of, quiet_lines, total_by_level
+from surveillance.foresight.monitor_cells import cells_of
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metric_kind import MetricKind
+from surveillance.manifest.metrics_inputs import NormalChart
+from surveillance.manifest.metrics_performance import BernoulliCusum
+from surveillance.manifest.model_limits import LEVELS, LevelLimit, Limits
+from surveillance.manifest.model_monitors import IntervalChoice, Monitor
+from surveillance.panes.plan import Series
+
+WORST = 3
+"""Monitors of a level for which a limit is looked for, the worst first."""
+INTERVAL_LEVELS = (0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999, 0.999999)
+_P_STEPS = 12
+_H_STEP = 1.04
+_MOST_H_STEPS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """`key` (`interval.level`, or a limit key of the level) at which the monitor would keep its `share` of the budget.
+
+    `value` None: no value of it would do.
+    """
+
+    monitor_id: str
+    level: str
+    key: str
+    now: float
+    value: float | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """`expected` false alarms per 30 days at a level over all monitors, against the budget; None = no budget is stated."""
+
+    level: str
+    expected: float
+    budget: float | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the budget holds; one that is not stated cannot be exceeded."""
+        return self.budget is None or self.expected <= self.budget
+
+
+def budget_of(manifest: Manifest, alarms: Sequence[FalseAlarms]) -> list[BudgetLine]:
+    """Sum and budget of each level."""
+    budget, expected = manifest.surveillance.false_alarm_budget.per_30_days, total_by_level(alarms)
+    return [BudgetLine(level, expected.get(level, 0.0), budget.get(level)) for level in LEVELS]
+
+
+def over_budget(budget: Sequence[BudgetLine]) -> list[Problem]:
+    """A warning for each level whose sum is above its budget."""
+    path = "surveillance.false_alarm_budget.per_30_days"
+    return [
+        Problem(
+            f"{path}.{line.level}", f"{line.expected:.3g} false alarms expected, above the budget of {line.budget:g}", "warning"
+        )
+        for line in budget
+        if not line.fits and line.budget is not None
+    ]
+
+
+def fits_of(
+    manifest: Manifest, digest: str, field: FieldAssumptions, alarms: Sequence[FalseAlarms], lines: Sequence[BudgetLine]
+) -> Iterator[Fit]:
+    """For each level whose sum is above its budget, what would bring its worst monitors to an equal share of the budget."""
+    for line in lines:
+        if line.fits or line.budget is None:
+            continue
+        of_level = [one for one in alarms if one.level == line.level and one.per_30_days]
+        share = line.budget / len(of_level)
+        above = sorted((one for one in of_level if (one.per_30_days or 0.0) > share), key=lambda one: -(one.per_30_days or 0.0))
+        for one in above[:WORST]:
+            monitor = manifest.monitor(one.monitor_id)
+            assert monitor is not None
+            fit = _fit(manifest, digest, field, monitor, line.level, share)
+            if fit is not None:
+                yield fit
+
+
+def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, share: float) -> Fit | None:
+    limit = monitor.limits.by_level[level]
+
+    rate = _by_its_type(manifest, digest, field, level)
+    if isinstance(monitor.metric, BernoulliCusum | NormalChart) and limit.h is not None:
+        found = _first((limit.h * _H_STEP**step for step in range(1, _MOST_H_STEPS)), monitor, level, "h", rate, share)
+        return Fit(monitor.id, level, "h", limit.h, None if found is None else math.ceil(found * 100) / 100, share)
+    if cells_of(manifest, field, monitor):
+        rate = _on_the_same_windows(manifest, digest, field, monitor, level)
+    if limit.p is not None:
+        found = _first((limit.p / 10**step for step in range(1, _P_STEPS)), monitor, level, "p", rate, share)
+        return Fit(monitor.id, level, "p", limit.p, found, share)
+    if _has_interval(monitor.metric):
+        levels = (one for one in INTERVAL_LEVELS if one > monitor.interval.level)
+        found = next((one for one in levels if rate(with_interval(monitor, one)) <= share), None)
+        return Fit(monitor.id, level, "interval.level", monitor.interval.level, found, share)
+    return None
+
+
+def _first(
+    values: Iterator[float], monitor: Monitor, level: str, key: str, rate: Callable[[Monitor], float], share: float
+) -> float | None:
+    return next((value for value in values if rate(with_limit(monitor, level, key, value)) <= share), None)
+
+
+def _by_its_type(manifest: Manifest, digest: str, field: FieldAssumptions, level: str) -> Callable[[Monitor], float]:
+    def rate(changed: Monitor) -> float:
+        found = false_alarms_of(manifest, digest, field, changed)
+        return next((one.per_30_days for one in found if one.level == level and one.per_30_days is not None), 0.0)
+
+    return rate
+
+
+def _on_the_same_windows(
+    manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str
+) -> Callable[[Monitor], float]:
+    """The rate of a changed monitor on the windows that were simulated for the one as it stands."""
+    lines = quiet_lines(manifest, digest, field, monitor)
+
+    def rate(changed: Monitor) -> float:
+        series = [Series(changed, one.series.axes, one.series.feature, one.series.statistic) for one in lines.cells]
+        return lines.judged(manifest, series).per_30_days(level)
+
+    return rate
+
+
+def _has_interval(metric: MetricKind) -> bool:
+    return metric.interval_family != "none" or "outside" in metric.limit_keys
+
+
+def with_limit(monitor: Monitor, level: str, key: str, value: float) -> Monitor:
+    """The monitor with one condition of one level changed."""
+    limits = monitor.limits
+    levels = {each: getattr(limits, each) for each in LEVELS}
+    levels[level] = LevelLimit.model_construct(
+        **{name: getattr(levels[level], name) for name in LevelLimit.model_fields} | {key: value}
+    )
+    return monitor.model_copy(update={"limits": Limits.model_construct(mode=limits.mode, **levels)})
+
+
+def with_interval(monitor: Monitor, level: float) -> Monitor:
+    """The monitor with another level of its interval."""
+    return monitor.model_copy(update={"interval": IntervalChoice(method=monitor.interval.method, level=level)})

@@ -1,0 +1,57 @@
+"""`foresee`: what a manifest will do in the field it assumes. Nothing of it is read at run time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from surveillance.errors import Problem
+from surveillance.foresight.assumptions import Assumption, assumptions_of
+from surveillance.foresight.blind_spots import blind_spots
+from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of
+from surveillance.foresight.fitting import BudgetLine, Fit, budget_of, fits_of, over_budget
+from surveillance.foresight.foreseen_harm import ForeseenHarm, Stated, foreseen_harms, stated_harm
+from surveillance.manifest.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`assumptions` that all of it rests on; false alarms by monitor and level, against the budget, with limits that would
+    fit; what is seen of the `stated` harm; and what nobody would see."""
+
+    assumptions: tuple[Assumption, ...]
+    false_alarms: tuple[FalseAlarms, ...]
+    budget: tuple[BudgetLine, ...]
+    over_budget: tuple[Problem, ...]
+    fits: tuple[Fit, ...]
+    stated: Stated
+    foreseen: tuple[ForeseenHarm, ...]
+    blind_spots: tuple[Problem, ...]
+
+
+def foresee(manifest: Manifest, digest: str) -> Forecast:
+    """The forecast of a manifest; the same each time for one digest."""
+    field = assumptions_of(manifest)
+    monitors = manifest.surveillance.monitors
+    alarms = [one for monitor in monitors for one in false_alarms_of(manifest, digest, field, monitor)]
+    budget = budget_of(manifest, alarms)
+    stated, foreseen = power_of(manifest, digest)
+    return Forecast(
+        assumptions=field.told,
+        false_alarms=tuple(alarms),
+        budget=tuple(budget),
+        over_budget=tuple(over_budget(budget)),
+        fits=tuple(fits_of(manifest, digest, field, alarms, budget)),
+        stated=stated,
+        foreseen=foreseen,
+        blind_spots=tuple(blind_spots(manifest, foreseen, stated)),
+    )
+
+
+def power_of(
+    manifest: Manifest, digest: str, *, effect: float | None = None, power: float | None = None
+) -> tuple[Stated, tuple[ForeseenHarm, ...]]:
+    """What each monitor and scope would see of the stated harm, and how soon; `effect` and `power` replace the manifest's."""
+    field, stated = assumptions_of(manifest), stated_harm(manifest, effect, power)
+    return stated, tuple(
+        one for monitor in manifest.surveillance.monitors for one in foreseen_harms(manifest, digest, field, monitor, stated)
+    )

@@ -1,0 +1,132 @@
+"""A forecast as fields for JSON and as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from surveillance.errors import Problem
+from surveillance.foresight.false_alarms import FalseAlarms
+from surveillance.foresight.fitting import BudgetLine, Fit
+from surveillance.foresight.forecast import Forecast
+from surveillance.foresight.foreseen_harm import ForeseenHarm, Stated
+
+_SHOWN = 6
+"""Monitors with the most false alarms that the text shows; JSON has all."""
+
+
+def forecast_body(forecast: Forecast) -> dict[str, Any]:
+    """Fields beside `problems`."""
+    return {
+        "assumptions": [{"name": one.name, "value": one.value, "source": one.source} for one in forecast.assumptions],
+        "false_alarms": {
+            "per_30_days": [_budget_body(line) for line in forecast.budget],
+            "monitors": [_alarms_body(one) for one in forecast.false_alarms],
+            "would_fit": [_fit_body(one) for one in forecast.fits],
+        },
+        "detection": power_body(forecast.stated, forecast.foreseen),
+        "over_budget": [problem_body(one) for one in forecast.over_budget],
+        "blind_spots": [problem_body(one) for one in forecast.blind_spots],
+    }
+
+
+def power_body(stated: Stated, foreseen: Sequence[ForeseenHarm]) -> dict[str, Any]:
+    """The stated harm, and what is seen of it by monitor and scope. What is never seen is absent."""
+    head = {"effect": stated.effect, "power": stated.power, "within_days": stated.within_days, "source": stated.source}
+    return head | {"monitors": [_harm_body(one) for one in foreseen]}
+
+
+def problem_body(problem: Problem) -> dict[str, str]:
+    """Path, severity and message."""
+    return {"path": problem.path, "severity": problem.severity, "message": problem.message}
+
+
+def _budget_body(line: BudgetLine) -> dict[str, Any]:
+    body: dict[str, Any] = {"level": line.level, "expected": _rounded(line.expected), "fits": line.fits}
+    return body if line.budget is None else body | {"budget": line.budget}
+
+
+def _alarms_body(one: FalseAlarms) -> dict[str, Any]:
+    body: dict[str, Any] = {"monitor_id": one.monitor_id, "level": one.level, "how": one.how}
+    return body if one.per_30_days is None else body | {"per_30_days": _rounded(one.per_30_days)}
+
+
+def _fit_body(fit: Fit) -> dict[str, Any]:
+    body: dict[str, Any] = {"monitor_id": fit.monitor_id, "level": fit.level, "key": fit.key, "now": fit.now}
+    return body | {"share": _rounded(fit.share)} | ({} if fit.value is None else {"value": fit.value})
+
+
+def _harm_body(one: ForeseenHarm) -> dict[str, Any]:
+    body: dict[str, Any] = {"monitor_id": one.monitor_id, "scope": dict(one.scope), "alike": one.alike, "level": one.level}
+    body["harm"] = one.harm
+    if one.days is not None:
+        body["days"] = _rounded(one.days)
+    if one.smallest is not None:
+        body |= {"minimum_detectable": _rounded(one.smallest), "minimum_detectable_text": one.smallest_text}
+    return body
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+# text ------------------------------------------------------------------------------------------------------
+def forecast_text(forecast: Forecast) -> Iterator[str]:
+    """Lines for a person: what is assumed, false alarms, limits that would fit, detection, blind spots."""
+    yield "assumed of the field:"
+    yield from table((one.name, one.value, one.source) for one in forecast.assumptions)
+    yield "false alarms per 30 days of a field in which all is well:"
+    yield from table((line.level, line.expected, _against(line)) for line in forecast.budget)
+    worst = sorted((one for one in forecast.false_alarms if one.per_30_days), key=lambda one: -(one.per_30_days or 0.0))
+    if worst:
+        yield "  most of them from:"
+        yield from table((one.monitor_id, one.level, one.per_30_days or 0.0, one.how) for one in worst[:_SHOWN])
+    unknown = sorted({one.monitor_id for one in forecast.false_alarms if one.per_30_days is None})
+    if unknown:
+        yield f"  not estimated: {', '.join(unknown)}"
+    for fit in forecast.fits:
+        yield f"  {_fit_text(fit)}"
+    yield from power_text(forecast.stated, forecast.foreseen)
+    yield from (f"{problem.severity}: {problem}" for problem in (*forecast.over_budget, *forecast.blind_spots))
+
+
+def power_text(stated: Stated, foreseen: Sequence[ForeseenHarm]) -> Iterator[str]:
+    """Lines on what is seen of the stated harm."""
+    within = f"the smallest seen in {stated.within_days:g} days"
+    yield f"days until a harm opens an incident with power {stated.power:g}, and {within}:"
+    yield from table(
+        (
+            one.monitor_id,
+            _where(one),
+            one.harm,
+            "never" if one.days is None else f"{one.days:,.1f} days",
+            one.smallest_text,
+        )
+        for one in foreseen
+    )
+
+
+def table(rows: Iterable[tuple[str | float, ...]]) -> Iterator[str]:
+    """Columns side by side, indented by two; numbers with four digits."""
+    texts = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _against(line: BudgetLine) -> str:
+    if line.budget is None:
+        return "no budget is stated"
+    return f"inside the budget of {line.budget:g}" if line.fits else f"ABOVE the budget of {line.budget:g}"
+
+
+def _fit_text(fit: Fit) -> str:
+    meant = f"{fit.monitor_id} at {fit.level}: {fit.key} {fit.now:g}"
+    if fit.value is None:
+        return f"{meant}; no {fit.key} brings it to its share of {fit.share:.3g}"
+    return f"{meant}; {fit.key} {fit.value:g} would bring it to its share of {fit.share:.3g}"
+
+
+def _where(one: ForeseenHarm) -> str:
+    where = ", ".join(f"{axis} {level}" for axis, level in one.scope) or "all"
+    return f"{where} (each of {one.alike:.0f})" if one.alike > 1 else where

@@ -1,0 +1,186 @@
+"""What each monitor would see of a stated harm, and how soon, at each scope of the field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from detectors.run_length import RunLength
+from surveillance.evaluation.evidence import Scope
+from surveillance.foresight.assumptions import FieldAssumptions
+from surveillance.foresight.detection import Detector
+from surveillance.foresight.false_alarms import normal_run_length
+from surveillance.foresight.field_scopes import scopes_of
+from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, harm_of
+from surveillance.foresight.label_charts import LabelChart
+from surveillance.foresight.monitor_cells import cells_of
+from surveillance.foresight.onset import Onset
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_inputs import NormalChart
+from surveillance.manifest.metrics_performance import BernoulliCusum
+from surveillance.manifest.model_limits import LEVELS
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.times import DAY_MS
+
+DEFAULT_POWER = 0.8
+WITHIN_DAYS = 90.0
+_BISECTIONS = 6
+_MOST_WINDOWS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """The harm that must be seen: `effect` on shares, with probability `power`, `within_days` of its onset."""
+
+    effect: float
+    power: float
+    within_days: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeseenHarm:
+    """One monitor at one scope (`alike` of which there are) and its mildest level.
+
+    `harm` in words; `days` until it opens an incident with the stated power, None = never; `smallest` = the smallest harm,
+    in the unit of `harm`, that does so within the stated time, None = none does; `smallest_text` says it in words.
+    """
+
+    monitor_id: str
+    scope: Scope
+    alike: float
+    level: str
+    harm: str
+    days: float | None
+    smallest: float | None
+    smallest_text: str
+
+
+def stated_harm(manifest: Manifest, effect: float | None = None, power: float | None = None) -> Stated:
+    """The harm of `coverage_rules.every_subgroup_metric_detectable`, else a default; arguments replace its parts."""
+    rule = manifest.surveillance.coverage_rules.every_subgroup_metric_detectable
+    path = "surveillance.coverage_rules.every_subgroup_metric_detectable"
+    return Stated(
+        effect=effect or (rule.effect if rule is not None else SHARE_EFFECT),
+        power=power or (rule.power if rule is not None else DEFAULT_POWER),
+        within_days=rule.within_ms / DAY_MS if rule is not None else WITHIN_DAYS,
+        source="as asked" if effect or power else path if rule is not None else f"default: {path} is absent",
+    )
+
+
+def foreseen_harms(
+    manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, stated: Stated
+) -> Iterator[ForeseenHarm]:
+    """What the monitor would see, scope by scope; nothing where that cannot be said of its type."""
+    level = next((level for level in LEVELS if level in monitor.limits.by_level), None)
+    if level is None or monitor.dry_run:
+        return
+    if isinstance(monitor.metric, BernoulliCusum):
+        yield from _by_label_chart(manifest, field, monitor, monitor.metric, level, stated)
+    elif isinstance(monitor.metric, NormalChart):
+        yield from _by_normal_chart(manifest, field, monitor, monitor.metric, level, stated)
+    else:
+        yield from _by_windows(manifest, digest, field, monitor, level, stated)
+
+
+def _by_windows(
+    manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, stated: Stated
+) -> Iterator[ForeseenHarm]:
+    harm = harm_of(monitor, stated.effect)
+    if harm is None:
+        return
+    delay_days = field.label_delay_h / 24 if isinstance(monitor.metric, Labelled) else 0.0
+    for cell in cells_of(manifest, field, monitor):
+        detector = Detector(manifest, Onset(manifest, digest, field, cell, level), cell, level, delay_days)
+        days = detector.days(harm, stated.power)
+        smallest = detector.smallest(harm, stated.within_days, stated.power)
+        words = "none" if smallest is None else harm.told(smallest)
+        yield ForeseenHarm(monitor.id, cell.scope.scope, cell.scope.alike, level, harm.told(harm.effect), days, smallest, words)
+
+
+def _by_label_chart(
+    manifest: Manifest, field: FieldAssumptions, monitor: Monitor, metric: BernoulliCusum, level: str, stated: Stated
+) -> Iterator[ForeseenHarm]:
+    h = monitor.limits.by_level[level].h
+    if h is None:
+        return
+    rises = metric.p1 > metric.p0
+    text = f"share of {metric.event} {'rises' if rises else 'falls'} by {{:.3g}}"
+    most = 0.99 - metric.p0 if rises else metric.p0
+    delay_days = field.label_delay_h / 24
+
+    def harmful(effect: float) -> float:
+        return metric.p0 + effect if rises else max(metric.p0 - effect, 0.0)
+
+    for axes in monitor.axes or ((),):
+        for scope in scopes_of(manifest, field, axes):
+            chart = LabelChart(metric, field, scope.share)
+            effect = min(stated.effect, most)
+            days = chart.days(harmful(effect), h, stated.power)
+            left_days = stated.within_days - delay_days
+
+            def seen(size: float, chart: LabelChart = chart, left_days: float = left_days) -> bool:
+                return left_days > 0 and chart.signals_within(harmful(size), h, stated.power, left_days)
+
+            smallest = _bisected(seen, most)
+            words = "none" if smallest is None else text.format(smallest)
+            delayed = None if days is None else days + delay_days
+            yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), delayed, smallest, words)
+
+
+def _by_normal_chart(
+    manifest: Manifest, field: FieldAssumptions, monitor: Monitor, metric: NormalChart, level: str, stated: Stated
+) -> Iterator[ForeseenHarm]:
+    """By run lengths. A mean moves by standard deviations of single cases; a share by those of its own windows."""
+    h, window = monitor.limits.by_level[level].h, manifest.surveillance.window(monitor.window or "")
+    if h is None or window is None:
+        return
+    of_cases = metric.of != "rate" and metric.sd is None
+    effect = DRIFT_EFFECT if of_cases else 1.0
+    text = f"mean moves by {{:.3g}} standard deviations of {'cases' if of_cases else 'window means'}"
+    looks = round(stated.within_days * DAY_MS / window.slide_ms)
+    for axes in monitor.axes or ((),):
+        for scope in scopes_of(manifest, field, axes):
+            cases = field.per_day * scope.share * window.size_ms / DAY_MS
+            scale = math.sqrt(max(cases, 1.0)) / _dispersion(manifest, metric) if of_cases else 1.0
+
+            def run(size: float, scale: float = scale) -> RunLength:
+                return normal_run_length(metric, h, size * scale)
+
+            count = _windows(run(effect), stated.power)
+            days = None if count is None else count * window.slide_ms / DAY_MS
+            smallest = _bisected(lambda size, run=run: run(size).within(looks) >= stated.power, 5.0)  # type: ignore[misc]
+            words = "none" if smallest is None else text.format(smallest)
+            yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), days, smallest, words)
+
+
+def _dispersion(manifest: Manifest, metric: NormalChart) -> float:
+    feature = manifest.baselines.feature(metric.feature) if metric.feature is not None else None
+    return metric.dispersion or (feature.dispersion if feature is not None else None) or 1.0
+
+
+def _windows(run: RunLength, power: float) -> int | None:
+    """Windows until the chart has signalled with this probability; None = not within some hundred thousand."""
+    high = 1
+    while run.within(high) < power:
+        high *= 2
+        if high > _MOST_WINDOWS:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if run.within(middle) >= power else (middle, high)
+    return high
+
+
+def _bisected(seen: Callable[[float], bool], most: float) -> float | None:
+    """The smallest size that is seen, None where the largest is not."""
+    if not seen(most):
+        return None
+    low, high = 0.0, most
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    return high

@@ -1,0 +1,145 @@
+"""The harm a monitor is there to see, as one number, and the world after it has set in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from surveillance.foresight.calibrated_scores import CalibratedScores
+from surveillance.foresight.quiet_bins import QuietBins
+from surveillance.foresight.quiet_field import World
+from surveillance.foresight.quiet_labels import QuietLabels
+from surveillance.foresight.quiet_use import QuietUse
+from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
+from surveillance.manifest.metrics_performance import ProportionVsFloor
+from surveillance.manifest.model_metrics import Metric
+from surveillance.manifest.model_monitors import Monitor
+
+SHARE_EFFECT = 0.10
+"""Change of a share, where `coverage_rules.every_subgroup_metric_detectable` states none."""
+DRIFT_EFFECT = 0.5
+"""Standard deviations of single cases by which a distribution moves."""
+_BISECTIONS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """`effect` in the unit of the metric type, as `text` writes it with the number in; `most` = the largest that makes sense."""
+
+    effect: float
+    text: str
+    most: float
+    falls: bool = False
+    """Whether the number watched falls."""
+
+    def told(self, effect: float) -> str:
+        """The harm at some effect, in words."""
+        return self.text.format(effect)
+
+    def at(self, effect: float) -> Harm:
+        """The same kind of harm at another size."""
+        return replace(self, effect=effect)
+
+
+_BY_TYPE = {
+    "poisson_rate_ratio": Harm(1.0, "rate rises by {:.0%}", 20.0),
+    "observed_expected": Harm(0.5, "observed / expected rises by {:.3g}", 5.0),
+    "calibration_slope": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
+    "calibration_intercept": Harm(0.5, "intercept rises by {:.3g}", 5.0),
+    "spiegelhalter": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
+    "calibration_error": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
+    "brier": Harm(0.5, "Brier score rises by {:.0%}", 5.0),
+}
+
+
+def harm_of(monitor: Monitor, share_effect: float) -> Harm | None:
+    """The harm that is looked for: for shares a change by `share_effect`, for others one of a size that matters for the type."""
+    metric = monitor.metric
+    known = _BY_TYPE.get(metric.type)
+    if known is not None:
+        return known
+    if isinstance(metric, Drift):
+        return Harm(DRIFT_EFFECT, "mean moves by {:.3g} standard deviations", 5.0)
+    if isinstance(metric, FeatureShare | Saturation):
+        return Harm(share_effect, "share rises by {:.3g}", 0.99)
+    if metric.type in ("proportion_vs_floor", "auroc", "rate", "prevalence"):
+        return Harm(share_effect, f"{_watched(metric)} {_moves(monitor)} by {{:.3g}}", 0.99, falls=_falls(monitor))
+    return None
+
+
+def _watched(metric: Metric) -> str:
+    return metric.event if isinstance(metric, ProportionVsFloor) else metric.type
+
+
+def _falls(monitor: Monitor) -> bool:
+    return any("ci_upper_below" in limit.conditions for limit in monitor.limits.by_level.values())
+
+
+def _moves(monitor: Monitor) -> str:
+    return "falls" if _falls(monitor) else "rises"
+
+
+def harmed(world: World, monitor: Monitor, harm: Harm) -> World:
+    """The world with the harm in it."""
+    signed = -harm.effect if harm.falls else harm.effect
+    if isinstance(world, QuietBins):
+        return _harmed_bins(world, monitor.metric, harm.effect)
+    if isinstance(world, QuietUse):
+        rate = world.rate * (1 + harm.effect) if monitor.metric.type == "poisson_rate_ratio" else world.rate + signed
+        return replace(world, rate=max(rate, 0.0))
+    if isinstance(world, QuietLabels):
+        return _harmed_labels(world, monitor.metric, signed)
+    return world
+
+
+def _harmed_bins(world: QuietBins, metric: Metric, effect: float) -> QuietBins:
+    if isinstance(metric, Saturation):
+        low, high = metric.side in ("low", "both"), metric.side == "high"
+        return replace(world, low=min(1.0, world.low + low * effect), high=min(1.0, world.high + high * effect))
+    if isinstance(metric, FeatureShare):
+        if metric.type == "missing_rate":
+            return replace(world, missing=min(1.0, world.missing + effect))
+        if metric.type == "absent_rate":
+            return replace(world, absent=min(1.0, world.absent + effect))
+        return replace(world, out_of_range=min(1.0, world.out_of_range + effect))
+    return replace(world, shift=world.shift + effect)
+
+
+def _harmed_labels(world: QuietLabels, metric: Metric, signed: float) -> QuietLabels:
+    if isinstance(metric, ProportionVsFloor):
+        return _harmed_proportion(world, metric, signed)
+    return replace(world, scores=_harmed_scores(world.scores, metric.type, signed))
+
+
+def _harmed_proportion(world: QuietLabels, metric: ProportionVsFloor, signed: float) -> QuietLabels:
+    if metric.event == "sensitivity":
+        return replace(world, sensitivity=float(np.clip(world.sensitivity + signed, 0.0, 1.0)))
+    if metric.event == "specificity":
+        return replace(world, specificity=float(np.clip(world.specificity + signed, 0.0, 1.0)))
+    value = float(np.clip(world.predictive_values[metric.event] + signed, 0.0, 1.0))
+    return world.with_ppv(value) if metric.event == "ppv" else world.with_npv(value)
+
+
+def _harmed_scores(scores: CalibratedScores, kind: str, signed: float) -> CalibratedScores:
+    if kind in ("observed_expected", "prevalence"):
+        ratio = 1 + signed if kind == "observed_expected" else (scores.prevalence + signed) / scores.prevalence
+        return scores.with_ratio(max(ratio, 0.0))
+    if kind == "calibration_intercept":
+        return scores.with_line(signed, 1.0)
+    if kind == "auroc":
+        target = max(0.5, scores.auroc() + signed)
+        return _blurred_until(scores, lambda blurred: blurred.auroc() <= target)
+    if kind == "brier":
+        target = scores.brier() * (1 + signed)
+        return _blurred_until(scores, lambda blurred: blurred.brier() >= target)
+    return scores.with_slope(max(1 + signed, 0.01))
+
+
+def _blurred_until(scores: CalibratedScores, reached: Callable[[CalibratedScores], bool]) -> CalibratedScores:
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(scores.blurred(middle)) else (middle, high)
+    return scores.blurred(high)

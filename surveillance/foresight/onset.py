@@ -1,0 +1,98 @@
+"""What the looks after the onset of a harm would say: the chance of each verdict, from windows drawn before, during and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from surveillance.arrays import Int
+from surveillance.evaluation.verdict import Verdict
+from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS
+from surveillance.foresight.assumptions import FieldAssumptions
+from surveillance.foresight.chance import chance
+from surveillance.foresight.looks import Examiner
+from surveillance.foresight.quiet_field import World
+from surveillance.foresight.quiet_time import Cell, steps_of
+from surveillance.foresight.volume import drawn_cases, expected_cases
+from surveillance.manifest.manifest import Manifest
+from surveillance.times import DAY_MS
+
+WINDOWS = 160
+"""Windows drawn for each chance."""
+
+
+class Chances(NamedTuple):
+    """Probability that one look breaches a level, or is met there."""
+
+    breach: float
+    met: float
+
+
+class Onset:
+    """A series at one scope around the onset of a harm, for one level.
+
+    `spans` = whole windows that a look takes, more than one where the minimum sample asks for it.
+    """
+
+    def __init__(self, manifest: Manifest, digest: str, field: FieldAssumptions, cell: Cell, level: str) -> None:
+        monitor = cell.series.monitor
+        window = manifest.surveillance.window(monitor.window) if monitor.window is not None else None
+        self._examiner = Examiner(manifest, cell.series, cell.scope.scope)
+        self._cell, self._field, self._level = cell, field, level
+        self._names = (digest, monitor.id, str(cell.scope.scope), level)
+        self.size_ms = window.size_ms if window is not None else DAY_MS
+        self.slide_ms = steps_of(window.size_ms, window.slide_ms)[1] if window is not None else DAY_MS
+        self.spans = self._spans()
+
+    @property
+    def width_ms(self) -> int:
+        """Length of what a look takes in."""
+        return self.spans * self.size_ms
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether a look is expected not to reach the minimum sample, however far it reaches back."""
+        return self._size_of(self.width_ms) < self._examiner.needed
+
+    def chances(self, after: World, share: float) -> Chances:
+        """Verdicts of looks of which this share of time lies after the onset; the draws are the same for every harm."""
+        draws = chance(*self._names, f"{share:.3f}")
+        cases = self._cases(self.width_ms)
+        late = draws.binomial(cases, share)
+        common = draws.standard_normal(WINDOWS)
+        counts = after.draw(draws, late, common)
+        if share < 1.0:
+            counts = counts + self._cell.world.draw(draws, cases - late, common)
+        looks = self._examiner.looks(self._examiner.findings(counts))
+        verdicts = [look.levels[self._level] for look in looks]
+        return Chances(_share_of(verdicts, Verdict.BREACHED), _share_of(verdicts, Verdict.MET))
+
+    def _cases(self, width_ms: int) -> Int:
+        """Inferences (WINDOWS,) of windows spread over the hours of the week."""
+        draws = chance(*self._names, "cases")
+        expected = expected_cases(self._field, self._cell.scope.share, width_ms, WINDOWS)
+        return drawn_cases(draws, self._field, self._cell.scope.share, expected)
+
+    def _size_of(self, width_ms: int) -> float:
+        """Mean n of windows of a width in the quiet field."""
+        draws = chance(*self._names, "sizes")
+        counts = self._cell.world.draw(draws, self._cases(width_ms), np.zeros(WINDOWS))
+        return float(self._examiner.sizes(counts).mean())
+
+    def _spans(self) -> int:
+        if not self._examiner.accumulates or self._examiner.needed == 0:
+            return 1
+        mean = self._size_of(self.size_ms)
+        if mean <= 0:
+            return 1
+        # Windows that fall short by chance take one more: so that most looks say something.
+        spans = (
+            int(np.ceil((self._examiner.needed + np.sqrt(self._examiner.needed)) / mean)) if mean < self._examiner.needed else 1
+        )
+        return max(1, min(spans, LONGEST_EXTENSION_MS // self.size_ms))
+
+
+def _share_of(verdicts: Sequence[Verdict], wanted: Verdict) -> float:
+    return sum(verdict is wanted for verdict in verdicts) / len(verdicts)

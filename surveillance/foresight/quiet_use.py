@@ -1,0 +1,78 @@
+"""Use of a quiet field: the two counting words of a rate, in the proportion the manifest states for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from surveillance.arrays import Float, Int
+from surveillance.evaluation.estimators.request import own_level
+from surveillance.evaluation.evidence import Scope
+from surveillance.foresight.assumptions import FieldAssumptions
+from surveillance.foresight.chance import Chance
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metric_kind import CountingWord
+from surveillance.manifest.metrics_operation import RateOf, RateRatio
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.manifest.model_operational import Figure
+from surveillance.panes.statistics import Use
+
+_COLUMNS = {word.name.lower(): word for word in Use}
+_OF_ALERTS = frozenset({"alerts", "alert_onsets", "actioned_alerts", "overrides", "dismissals", "acks", "undelivered"})
+_UNKNOWN_SHARE_OF_LIMIT = 0.7
+"""Without a stated rate the field is taken to lie at this share of the mildest limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuietUse:
+    """`rate` of the numerator per denominator; `exposed` = denominators per inference. A rate of shares never exceeds 1."""
+
+    numerator: CountingWord
+    denominator: CountingWord
+    rate: float
+    exposed: float
+
+    def draw(self, chance: Chance, cases: Int, common: Float) -> Int:
+        """Counts (W, len(Use)) of windows of `cases` inferences (W,)."""
+        counts = np.zeros((len(cases), len(Use)), np.int64)
+        counts[:, Use.INFERENCES] = cases
+        whole = cases if self.exposed >= 1 else chance.binomial(cases, self.exposed)
+        part = chance.poisson(whole * self.rate) if self.rate > 1 else chance.binomial(whole, self.rate)
+        self._put(counts, self.denominator, whole)
+        self._put(counts, self.numerator, part)
+        return counts
+
+    def _put(self, counts: Int, word: CountingWord, amount: Int) -> None:
+        if word == "undelivered":
+            counts[:, Use.ALERTS] = np.maximum(counts[:, Use.ALERTS], amount)
+            counts[:, Use.DELIVERED] = counts[:, Use.ALERTS] - amount
+        elif word in _COLUMNS:
+            counts[:, _COLUMNS[word]] = amount
+
+
+def quiet_use(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, scope: Scope) -> QuietUse:
+    """The quiet world of a rate or of a rate ratio."""
+    metric = monitor.metric
+    assert isinstance(metric, RateOf | RateRatio)
+    denominator = metric.exposure if isinstance(metric, RateRatio) else metric.denominator
+    exposed = field.alert_rate if denominator in _OF_ALERTS else 1.0
+    keys = metric.baseline_keys if isinstance(metric, RateRatio) else _rate_keys(metric)
+    figure = next((found for key in keys if (found := _figure(manifest, key, scope)) is not None), None)
+    if figure is not None and figure.value is not None:
+        per = 1.0 if figure.value <= 1 and not isinstance(metric, RateRatio) else 100.0
+        return QuietUse(metric.numerator, denominator, figure.value / per, exposed)
+    limits = [value for limit in monitor.limits.by_level.values() for value in limit.conditions.values()]
+    mildest = min((value for value in limits if isinstance(value, float | int)), default=0.0)
+    return QuietUse(metric.numerator, denominator, _UNKNOWN_SHARE_OF_LIMIT * mildest, exposed)
+
+
+def _rate_keys(metric: RateOf) -> tuple[str, ...]:
+    return (f"{metric.numerator.removesuffix('s')}_rate", f"{metric.numerator}_per_100_{metric.denominator}")
+
+
+def _figure(manifest: Manifest, key: str, scope: Scope) -> Figure | None:
+    level, operational = own_level(scope), manifest.baselines.operational
+    own = operational.figure(key, *level) if level is not None else None
+    found = own or operational.figure(key)
+    return found if found is not None and found.value is not None else None
