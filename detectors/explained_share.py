@@ -22,8 +22,10 @@ def explained_share(before: ArrayLike, after: ArrayLike, *, level: float = 0.95)
     is left out on both sides. 1 = without it nothing changed; shares of strata need not add up to 1. Bounds are Wald's, the
     counts taken as Poisson; n = rows of the stratum after.
 
-    Every stratum is `no_exposure` where a side is empty, or where a stratum is all there is; `degenerate_outcomes` where a
-    count is negative or no number, or where the change is no larger than sampling gives.
+    A stratum that is all there is after and was not there before explains everything: the change came with it.
+
+    Every stratum is `no_exposure` where a side is empty, or where without it nothing is left to compare;
+    `degenerate_outcomes` where a count is negative or no number, or where the change is no larger than sampling gives.
 
     >>> found = explained_share([[500, 500], [500, 500]], [[500, 500], [100, 900]])
     >>> [round(one.value, 2) for one in found]
@@ -53,6 +55,8 @@ def _of_stratum(counts: Float, shape: tuple[int, ...], at: int, n: int, reach: f
         return found
 
     sides = counts.reshape(shape)
+    if not sides[1, kept].sum() and not sides[0, at].sum():
+        return Estimate(1.0, 1.0, 1.0, n, METHOD)
     if not sides[0, kept].sum() or not sides[1, kept].sum():
         return Insufficient(Reason.NO_EXPOSURE, n)
     value = float(share(counts))

@@ -30,8 +30,29 @@ def _or_null(shape: dict[str, Any]) -> dict[str, Any]:
 _WINDOW: Final = _object({"start": _TIME, "end": _TIME})
 _ESTIMATE: Final = _object(
     {},
-    {"n": _NUMBER, "value": _NUMBER, "lower": _NUMBER, "upper": _NUMBER, "method": _TEXT, "p": _NUMBER, "needed": _NUMBER},
+    {
+        "n": _NUMBER,
+        "value": _NUMBER,
+        "lower": _NUMBER,
+        "upper": _NUMBER,
+        "method": _TEXT,
+        "p": _NUMBER,
+        "e": _NUMBER,
+        "needed": _NUMBER,
+    },
     "A number that cannot be given is absent.",
+)
+_SHARE: Final = {"share": _NUMBER, "lower": _NUMBER, "upper": _NUMBER}
+_REASON: Final = {"reason": _TEXT}
+_ATTRIBUTION: Final = _object(
+    {
+        "kind": {"enum": ["mix_shift", "within_stratum", "undetermined"]},
+        "mix": _object({}, {"field": _TEXT} | _SHARE | _REASON),
+        "explained_by": _object({}, {"field": _TEXT, "level": _TEXT, "n": _WHOLE} | _SHARE | _REASON),
+        "change_point": _object({}, {"at": _TIME, "earliest": _TIME, "latest": _TIME, "method": _TEXT} | _REASON),
+        "performance": {"type": "array", "items": {"type": "object"}},
+    },
+    description="Where a drift came from, where that can be said. It moved no verdict.",
 )
 
 
@@ -57,7 +78,13 @@ def incident_schema() -> dict[str, Any]:
             "decide_by": _TIME,
             "summary": _TEXT,
         },
-        {"hazard_id": _TEXT, "release_id": _TEXT, "manifest_digest": _DIGEST, "playbook": _TEXT},
+        {
+            "hazard_id": _TEXT,
+            "release_id": _TEXT,
+            "manifest_digest": _DIGEST,
+            "playbook": _TEXT,
+            "attribution": _ATTRIBUTION,
+        },
         "Key = incident id. The optional fields are those of a release; incidents of the service itself have none.",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import Any
 
 from surveillance.evaluation.earlier_looks import EarlierLooks
 from surveillance.evaluation.evidence import Evidence, Scope
@@ -15,10 +16,12 @@ from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.mirror import PaneMirror
 from surveillance.evaluation.monitors import MonitorJudge, judge_of
 from surveillance.evaluation.verdict import Verdict
+from surveillance.incidents.cause import attribution_body
 from surveillance.incidents.history import History
 from surveillance.incidents.incident import Incident
 from surveillance.incidents.lines import Line, incident_line, scope_key, status_line, trigger_line
 from surveillance.incidents.step import step
+from surveillance.manifest.metric_kind import Labelled
 from surveillance.panes.rows import PaneRow
 from surveillance.registry import Registration, Registry
 from surveillance.times import from_text
@@ -185,9 +188,21 @@ class Evaluator:
         if change is None:
             return None
         self._incidents[key] = change.incident
-        line = incident_line(change.incident, evidence, manifest, judge.monitor)
+        attribution = None if change.incident.resolved_at_ms is not None else self._attribution(change.incident, evidence, judge)
+        line = incident_line(change.incident, evidence, manifest, judge.monitor, attribution)
         triggers = tuple(trigger_line(change.incident, level, action, manifest) for level, action in change.actions)
         return Decision(change.incident, line, triggers)
+
+    def _attribution(self, incident: Incident, evidence: Evidence, judge: MonitorJudge) -> dict[str, Any] | None:
+        tenant, digest, _, _ = incident.case
+        labelled = {one.monitor.id for one in self._judges[tenant, digest] if isinstance(one.monitor.metric, Labelled)}
+        newest = (
+            known.newest
+            for case, known in sorted(self._history.items(), key=itemgetter(0))
+            if case[:2] == (tenant, digest) and case[2] in labelled
+        )
+        performance = [one for one in newest if one is not None]
+        return attribution_body(judge.subject, judge.monitor, evidence, incident.breached_since_ms, performance)
 
     def incidents(self) -> list[Incident]:
         """Newest incident of each monitor and scope, by when it opened."""

@@ -11,6 +11,7 @@ from detectors.estimate import Estimate, Insufficient
 from surveillance.arrays import NOT_SENT_MS
 from surveillance.evaluation.evidence import Evidence, Scope, estimate_body, reason_of, window_body
 from surveillance.evaluation.verdict import Verdict
+from surveillance.incidents.cause import cause_text
 from surveillance.incidents.incident import Incident
 from surveillance.ingest.ledger import Ledger
 from surveillance.manifest.manifest import Manifest
@@ -26,10 +27,12 @@ def line_text(line: Mapping[str, Any]) -> str:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def incident_line(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> Line:
-    """The line of an incident that opened, escalated or resolved on this evidence."""
+def incident_line(
+    incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor, attribution: dict[str, Any] | None = None
+) -> Line:
+    """The line of an incident that opened, escalated or resolved on this evidence; `attribution` only of drift that opened."""
     limit = monitor.limits.by_level.get(incident.level)
-    return {
+    line: Line = {
         "kind": "incident",
         "incident_id": incident.incident_id,
         "monitor_id": monitor.id,
@@ -52,6 +55,10 @@ def incident_line(incident: Incident, evidence: Evidence, manifest: Manifest, mo
         "playbook": monitor.playbook,
         "summary": summary_text(incident, evidence, manifest, monitor),
     }
+    if attribution is not None:
+        line["summary"] += cause_text(attribution)
+        line["attribution"] = attribution
+    return line
 
 
 def limit_body(limit: LevelLimit) -> dict[str, Any]:

@@ -61,14 +61,20 @@ def feature_increments(manifest: Manifest, name: str, column: FeatureColumn, pic
         found.append(
             Increments(bins + FeatureTail.OUT_OF_RANGE, where=is_number & ~sentinel & ((number < low) | (number > high)))
         )
+    return found + feature_bins(manifest, name, column, pick)
+
+
+def feature_bins(manifest: Manifest, name: str, column: FeatureColumn, pick: Int) -> list[Increments]:
+    """The bin of each picked row of a feature that has one; nothing where the manifest has no distribution of it."""
+    distribution, baseline = feature_distribution(manifest, name), manifest.baselines.feature(name)
     if distribution is None:
-        return found
+        return []
+    is_number = column.state[pick] == FeatureState.NUMBER
+    sentinel = _sentinels(baseline.sentinels if baseline is not None else (), column, pick, is_number)
     if distribution.edges is not None:
-        found.append(Increments(number_bins(distribution.edges, number), where=is_number & ~sentinel))
-    else:
-        code, known = category_bins(distribution.levels or (), _as_text(column))
-        found.append(Increments(code[pick], where=known[pick] & ~sentinel))
-    return found
+        return [Increments(number_bins(distribution.edges, column.number[pick]), where=is_number & ~sentinel)]
+    code, known = category_bins(distribution.levels or (), _as_text(column))
+    return [Increments(code[pick], where=known[pick] & ~sentinel)]
 
 
 def _sentinels(sentinels: Sequence[str | float], column: FeatureColumn, pick: Int, is_number: Bool) -> Bool:

@@ -33,7 +33,18 @@ LENGTHS: Mapping[str, Length] = {
     statistics.FEATURE: lambda manifest, subject: _bins(manifest, subject) + len(statistics.FeatureTail),
     statistics.SCORE: lambda manifest, subject: _bins(manifest, "score") + len(statistics.ScoreTail),
     statistics.OUTPUT: lambda manifest, subject: _bins(manifest, "output_class"),
+    statistics.SPREAD: lambda manifest, source: _bins(manifest, counted_in(source)),
 }
+
+
+def counted_in(statistic_id: str) -> str:
+    """What a statistic of bins counts: the feature, `score` or `output_class`.
+
+    >>> counted_in("feature.v1:px_mean"), counted_in("score.v1:0.01")
+    ('px_mean', 'score')
+    """
+    family, _, subject = statistic_id.partition(":")
+    return {statistics.SCORE: "score", statistics.OUTPUT: "output_class"}.get(family, subject)
 
 
 def length_of(manifest: Manifest, statistic_id: str) -> int:

@@ -11,6 +11,7 @@ from surveillance.manifest.model_monitors import IMPLICIT_AXES, Monitor
 from surveillance.panes import statistics
 from surveillance.panes.lengths import length_of
 from surveillance.panes.readings import readings
+from surveillance.panes.spread import FIELDS, spread_axes, spread_fields, spread_statistic
 from surveillance.panes.statistics import Statistic
 
 BASE_PANE_MS = 300_000
@@ -93,6 +94,7 @@ def plan_of(manifest: Manifest, digest: str) -> Plan:
     if statistics.BEATS not in wanted:
         # A device's heartbeat series ends when its newest event counts under another manifest, so every manifest keeps them.
         chosen.append(_beats(manifest))
+    chosen += _spreads(manifest, series, base)
     chosen.append(Statistic(statistics.SPAN, 1, base, ((),)))
     return Plan(manifest, digest, base, series, tuple(chosen))
 
@@ -124,6 +126,19 @@ def _statistic(manifest: Manifest, name: str, readers: Sequence[Series], base: i
     return Statistic(name, length_of(manifest, name), pane, tuple(sorted(axis_sets)))
 
 
+def _spreads(manifest: Manifest, series: Sequence[Series], base: int) -> Iterator[Statistic]:
+    wanted: dict[str, list[Series]] = {}
+    for one in series:
+        name = spread_statistic(manifest, one.monitor, one.feature)
+        if name is not None:
+            wanted.setdefault(name, []).append(one)
+    for name, readers in sorted(wanted.items()):
+        fields = spread_fields(manifest)
+        axis_sets = {spread_axes(one.axes, field) for one in readers for field in fields if field not in one.axes}
+        if axis_sets and length_of(manifest, name):
+            yield Statistic(name, length_of(manifest, name), _pane_ms(manifest, readers, base), tuple(sorted(axis_sets)))
+
+
 def _pane_ms(manifest: Manifest, readers: Sequence[Series], base: int) -> int:
     widths: list[int] = []
     for one in readers:
@@ -140,4 +155,4 @@ def _beats(manifest: Manifest) -> Statistic:
 def axis_source(manifest: Manifest, axis_id: str) -> str:
     """Dotted path of the telemetry field of an axis, declared or implicit."""
     declared = next((axis for axis in manifest.strata.axes if axis.id == axis_id), None)
-    return declared.source if declared is not None else IMPLICIT_AXES[axis_id]
+    return declared.source if declared is not None else (IMPLICIT_AXES | FIELDS)[axis_id]

@@ -19,6 +19,9 @@ ARRIVALS = "arrivals.v1"
 IDENTITY = "identity.v1"
 EVENTS = "events.v1"
 BEATS = "beats.v1"
+SPREAD = "spread.v1"
+"""The bins of `FEATURE`, `SCORE` or `OUTPUT` alone, named behind the colon, by the axes of a drift monitor and one field more:
+what an incident's attribution reads. Apart from its source, whose panes may be narrower."""
 SPAN = "span.v1"
 """One column: counted events by base pane. Its first pane is the manifest's first event."""
 

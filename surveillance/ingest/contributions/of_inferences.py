@@ -11,7 +11,7 @@ from surveillance.arrays import Bool, Codes, Float, Int
 from surveillance.events.batch import Columns
 from surveillance.ingest.accumulate import Increments
 from surveillance.ingest.contributions.contribution import Contribution
-from surveillance.ingest.reference_bins import category_bins, feature_increments, number_bins
+from surveillance.ingest.reference_bins import category_bins, feature_bins, feature_increments, number_bins
 from surveillance.panes import statistics
 from surveillance.panes.binning import bin_count, feature_distribution
 from surveillance.panes.plan import Plan
@@ -81,9 +81,14 @@ def _score(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Incr
         Increments(bins + ScoreTail.HIGH, where=facts.score >= 1.0 - high),
         Increments(bins + ScoreTail.SCORES),
     ]
-    if distribution is not None and distribution.edges is not None:
-        found.append(Increments(number_bins(distribution.edges, facts.score)))
-    return found
+    return found + _score_bins(plan, facts)
+
+
+def _score_bins(plan: Plan, facts: InferenceFacts) -> list[Increments]:
+    distribution = feature_distribution(plan.manifest, "score")
+    if distribution is None or distribution.edges is None:
+        return []
+    return [Increments(number_bins(distribution.edges, facts.score))]
 
 
 DEFAULT_EPS = 0.001
@@ -97,6 +102,15 @@ def _output(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Inc
         return []
     bins, known = category_bins(distribution.levels, text)
     return [Increments(bins[facts.pick], where=known[facts.pick])]
+
+
+def _spread(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    family, _, feature = statistic.subject.partition(":")
+    if family == statistics.SCORE:
+        return _score_bins(plan, facts)
+    if family == statistics.OUTPUT:
+        return _output(plan, statistic, facts)
+    return feature_bins(plan.manifest, feature, facts.columns.feature(feature), facts.pick)
 
 
 def _identity(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
@@ -129,6 +143,7 @@ _MAKERS: Mapping[str, Callable[[Plan, Statistic, InferenceFacts], list[Increment
     statistics.FEATURE: _feature,
     statistics.SCORE: _score,
     statistics.OUTPUT: _output,
+    statistics.SPREAD: _spread,
     statistics.IDENTITY: _identity,
     statistics.LABELS: _labels_of_inferences,
     statistics.LABEL_SCORES: _label_scores_of_inferences,
