@@ -37,8 +37,8 @@ TOPIC = "replay"
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A line as a record of the in-process log; `timestamp` is its arrival."""
+class ReplayRecord:
+    """An event or a line of events as a record of the in-process log; `timestamp` is its arrival."""
 
     offset: int
     timestamp: int
@@ -97,12 +97,18 @@ class Replay:
 
     def run(self, lines: Iterable[bytes], until_ms: int | None = None) -> Iterator[Line]:
         """Every line of the output."""
-        records = self._records(lines, until_ms)
+        yield from self._run(self._records(lines, until_ms), until_ms)
+
+    def run_records(self, records: Iterable[ReplayRecord], until_ms: int | None = None) -> Iterator[Line]:
+        """The same of records whose times are known."""
+        yield from self._run(self._arrived(records, until_ms), until_ms)
+
+    def _run(self, records: Iterator[ReplayRecord], until_ms: int | None) -> Iterator[Line]:
         while chunk := list(islice(records, CHUNK_LINES)):
             yield from self.fold(chunk)
         yield from self.finish(until_ms)
 
-    def _records(self, lines: Iterable[bytes], until_ms: int | None) -> Iterator[_Line]:
+    def _records(self, lines: Iterable[bytes], until_ms: int | None) -> Iterator[ReplayRecord]:
         """Lines that arrived by `until_ms`; a line that says no time arrived with the one before it."""
         last_ms = 0
         for number, line in enumerate(lines):
@@ -110,10 +116,19 @@ class Replay:
             last_ms = last_ms if found is None else found
             if until_ms is None or last_ms <= until_ms:
                 if found is not None:
-                    self._last_ms = found if self._last_ms is None else max(self._last_ms, found)
-                yield _Line(number, last_ms, line)
+                    self._seen_until(found)
+                yield ReplayRecord(number, last_ms, line)
 
-    def fold(self, records: Sequence[_Line]) -> Iterator[Line]:
+    def _arrived(self, records: Iterable[ReplayRecord], until_ms: int | None) -> Iterator[ReplayRecord]:
+        for record in records:
+            if until_ms is None or record.timestamp <= until_ms:
+                self._seen_until(record.timestamp)
+                yield record
+
+    def _seen_until(self, arrived_ms: int) -> None:
+        self._last_ms = arrived_ms if self._last_ms is None else max(self._last_ms, arrived_ms)
+
+    def fold(self, records: Sequence[ReplayRecord]) -> Iterator[Line]:
         """Fold records, judging wherever a moment falls between them."""
         batch = decode(
             records, partition=0, limits=DecodeLimits(), forbidden=self._forbidden, time_source="append", header_key=None

@@ -31,6 +31,8 @@ def text_line(line: Line) -> str:
             return f"  -> {line['action']} asked for ({line['trigger_id']}), incident {line['incident_id']}"
         case "status":
             return _status(line)
+        case "backtest":
+            return f"{line['monitor_id']} at {line['level']}: {line['raised']} raised in {line['scopes']} scopes{_first(line)}"
         case "summary":
             return _summary(line)
         case _:
@@ -54,6 +56,10 @@ def _summary(line: Line) -> str:
         f"{line['events']} events: {line['counted']} counted, {line['duplicates']} duplicates, {line['late']} late, "
         f"quarantined: {quarantined}; watermark {line['watermark'] or 'none'}"
     )
+
+
+def _first(line: Line) -> str:
+    return f", first at {line['first']}" if "first" in line else ""
 
 
 def _scope(scope: Mapping[str, str]) -> str:

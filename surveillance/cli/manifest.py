@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from surveillance.cli.failure import EXIT_UNREADABLE, explain
+from surveillance.cli.manifest_backtest import backtest
 from surveillance.cli.options import json_option, with_settings
 from surveillance.errors import InvalidInput, InvalidManifest, Problem, SurveillanceError
 from surveillance.settings import Settings
@@ -24,6 +25,9 @@ _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_t
 @click.group()
 def manifest() -> None:
     """Release manifests: YAML or JSON."""
+
+
+manifest.add_command(backtest)
 
 
 @manifest.command()
