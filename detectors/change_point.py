@@ -16,8 +16,9 @@ from detectors.estimate import Estimate, Insufficient, Outcome, Reason
 FEWEST = 4
 """Points before which no level before and after can be told apart."""
 
-_ALLOWANCE, _THRESHOLD = 0.5, 5.0
-"""Of Page-Hinkley, in standard deviations of the series: the normal CUSUM's k and h for a shift of one deviation."""
+_ALLOWANCE, _THRESHOLD = 0.5, 6.0
+"""Of Page-Hinkley, in standard deviations of the series: the normal CUSUM's k for a shift of one deviation, and an h that a
+quiet month of days passes about once in twelve months."""
 
 
 @silent

@@ -1,35 +1,34 @@
-"""Which stratum a change of distribution comes from: what is left of the change without it."""
+"""Which stratum a change of distribution comes from: the part of the change that happened inside each."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from detectors.arrays import Float, as_float, silent
+from detectors.arrays import Bool, Float, as_float, silent
 from detectors.estimate import Estimate, Insufficient, Outcome, Reason
 from detectors.intervals import normal_quantile
 from detectors.poisson_error import poisson_error
 
-METHOD = "left_out_share"
+METHOD = "kitagawa_stratum_share"
 
 
 @silent
 def explained_share(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
-    """For each of S strata the share of the change from `before` to `after` (counts, shape (S, B)) that goes without it.
+    """For each of S strata the share of the change from `before` to `after`, counts of shape (S, B), that happened inside it.
 
-    The change is the chi-square distance sum d^2 / r of the bin shares (r pooled), less what sampling alone gives,
-    (B - 1)(1/n + 1/m) (Pearson 1900, Phil. Mag. 50:157), so that a stratum too small to matter explains nothing. A stratum
-    is left out on both sides. 1 = without it nothing changed; shares of strata need not add up to 1. Bounds are Wald's, the
-    counts taken as Poisson; n = rows of the stratum after.
+    That is the stratum's term mean(w) dq of Kitagawa's decomposition (1955, JASA 50:1168; mix_decomposition.py), projected on
+    the whole change as there. A stratum that was not there before is compared with the whole of before, with the weight it has
+    after. 1 = the change is all in this stratum. A stratum in which everything changed as elsewhere has its share of the rows,
+    so what counts is a share above that. Bounds are Wald's, the counts taken as Poisson; n = rows of the stratum after.
 
-    A stratum that is all there is after and was not there before explains everything: the change came with it.
-
-    Every stratum is `no_exposure` where a side is empty, or where without it nothing is left to compare;
-    `degenerate_outcomes` where a count is negative or no number, or where the change is no larger than sampling gives.
+    `no_exposure` where a side or the stratum is empty; `degenerate_outcomes` where a count is negative or no number, or where
+    the change is no larger than the chi-square distance sampling alone gives, (B - 1)(1/n + 1/m) (Pearson 1900, Phil. Mag.
+    50:157).
 
     >>> found = explained_share([[500, 500], [500, 500]], [[500, 500], [100, 900]])
     >>> [round(one.value, 2) for one in found]
-    [-3.59, 1.0]
+    [0.0, 1.0]
     """
     old, new = np.atleast_2d(as_float(before)), np.atleast_2d(as_float(after))
     strata = len(old)
@@ -45,20 +44,21 @@ def explained_share(before: ArrayLike, after: ArrayLike, *, level: float = 0.95)
 
 
 def _of_stratum(counts: Float, shape: tuple[int, ...], at: int, n: int, reach: float) -> Outcome:
-    kept = np.arange(shape[1]) != at
-
     def share(flat: Float) -> Float:
         sides = flat.reshape(*flat.shape[:-1], *shape)
-        whole = _distance(sides.sum(axis=-2))
-        rest = _distance(sides[..., kept, :].sum(axis=-2))
-        found: Float = np.where(whole > 0, 1.0 - np.maximum(rest, 0.0) / np.where(whole > 0, whole, 1.0), np.nan)
+        old, new = sides[..., 0, :, :], sides[..., 1, :, :]
+        before, after = old.sum(axis=-2), new.sum(axis=-2)
+        change, weight, is_real = _change(before, after)
+        known = old[..., at, :].sum(axis=-1, keepdims=True) > 0
+        w_new = new[..., at, :].sum(axis=-1, keepdims=True) / after.sum(axis=-1, keepdims=True)
+        w_old = np.where(known, old[..., at, :].sum(axis=-1, keepdims=True) / before.sum(axis=-1, keepdims=True), w_new)
+        q_old = _normalised(np.where(known, old[..., at, :], before))
+        inside = (w_old + w_new) / 2 * (_normalised(new[..., at, :]) - q_old)
+        found: Float = np.where(is_real, (inside * change * weight).sum(axis=-1) / (change**2 * weight).sum(axis=-1), np.nan)
         return found
 
-    sides = counts.reshape(shape)
-    if not sides[1, kept].sum() and not sides[0, at].sum():
-        return Estimate(1.0, 1.0, 1.0, n, METHOD)
-    if not sides[0, kept].sum() or not sides[1, kept].sum():
-        return Insufficient(Reason.NO_EXPOSURE, n)
+    if not n:
+        return Insufficient(Reason.NO_EXPOSURE)
     value = float(share(counts))
     error = reach * poisson_error(share, counts)
     if not np.isfinite(value) or not np.isfinite(error):
@@ -66,13 +66,16 @@ def _of_stratum(counts: Float, shape: tuple[int, ...], at: int, n: int, reach: f
     return Estimate(value, value - error, value + error, n, METHOD)
 
 
-def _distance(sides: Float) -> Float:
-    """Chi-square distance of the two sides beyond sampling; `sides` has shape (..., 2, B)."""
-    n, m = sides[..., 0, :].sum(axis=-1), sides[..., 1, :].sum(axis=-1)
-    pooled = sides.sum(axis=-2)
-    r = pooled / pooled.sum(axis=-1, keepdims=True)
-    change = sides[..., 1, :] / m[..., None] - sides[..., 0, :] / n[..., None]
-    seen = (pooled > 0).sum(axis=-1)
-    raw = np.where(pooled > 0, change**2 / np.where(pooled > 0, r, 1.0), 0.0).sum(axis=-1)
-    found: Float = raw - (seen - 1) * (1 / n + 1 / m)
-    return found
+def _change(before: Float, after: Float) -> tuple[Float, Float, Bool]:
+    """Change of each bin's share, weight of each bin, both (..., B), and whether the change is beyond sampling, (...)."""
+    n, m = before.sum(axis=-1), after.sum(axis=-1)
+    pooled = before + after
+    weight = np.where(pooled > 0, pooled.sum(axis=-1, keepdims=True) / np.where(pooled > 0, pooled, 1.0), 0.0)
+    change = after / m[..., None] - before / n[..., None]
+    sampling = ((pooled > 0).sum(axis=-1) - 1) * (1 / n + 1 / m)
+    return change, weight, (change**2 * weight).sum(axis=-1) > sampling
+
+
+def _normalised(counts: Float) -> Float:
+    shares: Float = counts / counts.sum(axis=-1, keepdims=True)
+    return shares

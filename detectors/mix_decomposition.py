@@ -12,6 +12,9 @@ from detectors.poisson_error import poisson_error
 
 METHOD = "kitagawa_mix_share"
 
+_ROUNDING = 1e-20
+"""Squared changes of this size are what floating point leaves of shares that are equal."""
+
 
 @silent
 def mix_share(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> Outcome:
@@ -41,7 +44,8 @@ def mix_share(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> Ou
     def share(counts: Float) -> Float:
         sides = counts.reshape(*counts.shape[:-1], *shape)
         mix, whole, weight = _parts(sides[..., 0, :, :], sides[..., 1, :, :])
-        found: Float = (mix * whole * weight).sum(axis=-1) / (whole * whole * weight).sum(axis=-1)
+        size = (whole * whole * weight).sum(axis=-1)
+        found: Float = np.where(size > _ROUNDING, (mix * whole * weight).sum(axis=-1) / size, np.nan)
         return found
 
     counts = np.concatenate([old.ravel(), new.ravel()])

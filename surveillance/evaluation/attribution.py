@@ -55,18 +55,16 @@ def drift_attribution(subject: Subject, monitor: Monitor, evidence: Evidence, br
     name = spread_statistic(subject.plan.manifest, monitor, feature)
     if name is None or not any(one.id == name for one in subject.plan.statistics):
         return None
-    since = min(breached_since_ms, evidence.start_ms)
-    period = _Period(since - HISTORY_MS, since, evidence.start_ms, evidence.end_ms)
-    splits, tables = [], []
-    for field in spread_fields(subject.plan.manifest):
-        if field not in scope:
-            table = subject.mirror.table(subject.table_key(name, spread_axes(tuple(scope), field)))
-            tables.append(table)
-            splits.append(_split(table, field, scope, period, subject.plan.statistic(name).length))
-    return _mix(subject, splits) | {
-        "explained_by": _explained(splits),
-        "change_point": _changed(tables[0], scope, period, splits[0]) if splits else {"reason": Reason.NO_EXPOSURE.value},
-    }
+    fields = [field for field in spread_fields(subject.plan.manifest) if field not in scope]
+    tables = [subject.mirror.table(subject.table_key(name, spread_axes(tuple(scope), field))) for field in fields]
+    length = subject.plan.statistic(name).length
+    since_ms = min(breached_since_ms, evidence.start_ms)
+    period = _Period(since_ms - HISTORY_MS, since_ms, evidence.start_ms, evidence.end_ms)
+    changed, earliest_ms = _changed(tables[0], fields[0], scope, period, length)
+    # A breach is seen later than what caused it: rows since the change are no part of what was before.
+    period = period._replace(since_ms=min(since_ms, earliest_ms))
+    splits = [_split(table, field, scope, period, length) for table, field in zip(tables, fields, strict=True)]
+    return _mix(subject, splits) | {"explained_by": _explained(splits), "change_point": changed}
 
 
 def _split(table: Table, field: str, scope: Mapping[str, str], period: _Period, length: int) -> _Split:
@@ -120,20 +118,26 @@ def _mix(subject: Subject, splits: Sequence[_Split]) -> dict[str, Any]:
 
 
 def _explained(splits: Sequence[_Split]) -> dict[str, Any]:
-    """The level of any field without which most of the change is gone."""
-    best: tuple[str, str, Estimate] | None = None
+    """The level of any field that has most more of the change than of the rows, before and after taken together."""
+    best: tuple[float, str, str, Estimate] | None = None
     refused: Outcome = Insufficient(Reason.NO_EXPOSURE)
     for split in splits:
         outcomes = explained_share(split.before, split.after) if len(split.levels) > 1 else []
-        for level, one in zip(split.levels, outcomes, strict=False):
+        rows = _row_shares(split)
+        for level, one, of_rows in zip(split.levels, outcomes, rows, strict=False):
             if isinstance(one, Insufficient):
                 refused = one
-            elif best is None or one.value > best[2].value:
-                best = (split.field, level, one)
+            elif best is None or one.value - of_rows > best[0]:
+                best = (one.value - of_rows, split.field, level, one)
     if best is None:
         return {"reason": reason_of(refused)}
-    field, level, share = best
+    _, field, level, share = best
     return {"field": _public(field), "level": level} | _share(share) | {"n": share.n}
+
+
+def _row_shares(split: _Split) -> list[float]:
+    sides = [counts.sum(axis=1) / max(int(counts.sum()), 1) for counts in (split.before, split.after)]
+    return np.mean(sides, axis=0).tolist() if len(split.levels) else []
 
 
 def _share(estimate: Estimate) -> dict[str, Any]:
@@ -145,22 +149,26 @@ def _public(field: str) -> str:
 
 
 # since when -----------------------------------------------------------------------------------------------
-def _changed(table: Table, scope: Mapping[str, str], period: _Period, split: _Split) -> dict[str, Any]:
-    """Start of the first changed pane, of the panes' bin shares seen in the direction of the change."""
+def _changed(table: Table, field: str, scope: Mapping[str, str], period: _Period, length: int) -> tuple[dict[str, Any], int]:
+    """The change point in public form, and the start of the first pane that may have changed (the breach, where none is seen).
+
+    The series is the bin shares of the panes, seen in the direction in which the window differs from what was before.
+    """
     panes = sorted(pane for pane in table.panes if period.first_ms <= pane < period.end_ms)
-    field = split.field
     codes = [code for code, _ in _levels(table, field, scope)]
+    split = _split(table, field, scope, period, length)
     before, after = split.before.sum(axis=0), split.after.sum(axis=0)
     if not before.sum() or not after.sum():
-        return {"reason": Reason.NO_EXPOSURE.value}
+        return {"reason": Reason.NO_EXPOSURE.value}, period.since_ms
     pooled = (before + after) / (before + after).sum()
     direction = np.where(pooled > 0, (after / after.sum() - before / before.sum()) / np.where(pooled > 0, pooled, 1.0), 0.0)
     starts, series = _projected(table, panes, codes, direction)
     found = change_point(series)
     if isinstance(found, Insufficient):
-        return {"reason": found.reason.value}
-    at, earliest, latest = (to_text(starts[int(index)]) for index in (found.value, found.lower, found.upper))
-    return {"at": at, "earliest": earliest, "latest": latest, "method": found.method}
+        return {"reason": found.reason.value}, period.since_ms
+    at, earliest, latest = (starts[int(index)] for index in (found.value, found.lower, found.upper))
+    body = {"at": to_text(at), "earliest": to_text(earliest), "latest": to_text(latest), "method": found.method}
+    return body, earliest
 
 
 def _projected(table: Table, panes: Sequence[int], codes: Sequence[int], direction: Float) -> tuple[list[int], list[float]]:
