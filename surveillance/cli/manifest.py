@@ -12,6 +12,7 @@ import click
 
 from surveillance.cli.failure import EXIT_UNREADABLE, explain
 from surveillance.cli.manifest_backtest import backtest
+from surveillance.cli.manifest_baseline import baseline
 from surveillance.cli.options import json_option, with_settings
 from surveillance.errors import InvalidInput, InvalidManifest, Problem, SurveillanceError
 from surveillance.settings import Settings
@@ -28,6 +29,7 @@ def manifest() -> None:
 
 
 manifest.add_command(backtest)
+manifest.add_command(baseline)
 
 
 @manifest.command()
