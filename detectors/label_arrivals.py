@@ -1,4 +1,4 @@
-"""Labels that arrived against what the latency curve of labels leads one to expect."""
+"""Labels that are expected to arrive in a window, by the latency curve of labels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from detectors.arrays import Float, as_float, silent
-from detectors.estimate import Outcome, Reason
-from detectors.intervals import poisson_exact
-from detectors.outcomes import outcomes
-
-METHOD = "negative_binomial_midp"
+from detectors.arrays import Float, as_float
 
 _KNOT_Z = tuple(float(z) for z in special.ndtri([0.5, 0.95, 0.99]))
 
@@ -88,56 +83,3 @@ def expected_arrivals(
     rise = curve.cdf(window_end_h - middle) - curve.cdf(window_start_h - middle)
     total: Float = (np.atleast_2d(as_float(inferences)) * np.maximum(rise, 0.0)).sum(axis=1)
     return total * as_float(coverage)
-
-
-@silent
-def arrivals(observed: ArrayLike, expected: ArrayLike, *, dispersion: ArrayLike = 1.0, level: float = 0.95) -> list[Outcome]:
-    """Observed over expected labels, both (C,), with `p` from the negative binomial whose variance is dispersion x mean.
-
-    `p` doubles the smaller mid-p tail (Lancaster 1961, JASA 56:223); a dispersion of 1 or less is Poisson. The interval is the
-    exact Poisson interval of observed / dispersion, scaled back: the same variance by quasi-likelihood (McCullagh & Nelder
-    1989, sec. 9.2). `n` is the number observed.
-
-    `no_exposure` where nothing was expected, `degenerate_outcomes` where a count is negative or a number is not finite.
-
-    >>> found = arrivals([5], [12.0], dispersion=2.0)[0]
-    >>> round(found.value, 3), round(found.p, 3), found.method
-    (0.417, 0.11, 'negative_binomial_midp')
-    """
-    count, mean = np.atleast_1d(as_float(observed)), np.atleast_1d(as_float(expected))
-    spread = np.broadcast_to(as_float(dispersion), count.shape)
-    usable = np.isfinite(count) & np.isfinite(mean) & np.isfinite(spread) & (count >= 0) & (mean > 0)
-    k, mu, d = np.where(usable, count, 0.0), np.where(usable, mean, 1.0), np.where(usable, np.maximum(spread, 1.0), 1.0)
-    lower, upper = poisson_exact(k / d, level)
-    refusals = [(mean == 0, Reason.NO_EXPOSURE), (~usable, Reason.DEGENERATE_OUTCOMES)]
-    return outcomes(k / mu, lower * d / mu, upper * d / mu, count, METHOD, refusals=refusals, p=_doubled_mid_p(k, mu, d))
-
-
-def _doubled_mid_p(k: Float, mean: Float, dispersion: Float) -> Float:
-    """Twice the smaller of P(X < k) + P(X = k)/2 and P(X > k) + P(X = k)/2, at most 1."""
-    below, not_above = _cdf(k - 1.0, mean, dispersion), _cdf(k, mean, dispersion)
-    above, not_below = _survival(k, mean, dispersion), _survival(k - 1.0, mean, dispersion)
-    tail = np.minimum((below + not_above) / 2.0, (above + not_below) / 2.0)
-    return np.clip(2.0 * tail, 0.0, 1.0)
-
-
-def _size(mean: Float, dispersion: Float) -> tuple[Float, Float, Float]:
-    wide = dispersion > 1.0 + 1e-9
-    excess = np.where(wide, dispersion - 1.0, 1.0)
-    return np.where(wide, 1.0, 0.0), mean / excess, excess
-
-
-def _cdf(k: Float, mean: Float, dispersion: Float) -> Float:
-    wide, size, excess = _size(mean, dispersion)
-    count = np.maximum(k, 0.0)
-    mixed = special.betainc(size, count + 1.0, 1.0 / (1.0 + excess))
-    found = np.where(wide > 0, mixed, special.gammaincc(count + 1.0, mean))
-    return np.where(k < 0, 0.0, np.nan_to_num(found, nan=1.0))
-
-
-def _survival(k: Float, mean: Float, dispersion: Float) -> Float:
-    wide, size, excess = _size(mean, dispersion)
-    count = np.maximum(k, 0.0)
-    mixed = special.betaincc(size, count + 1.0, 1.0 / (1.0 + excess))
-    found = np.where(wide > 0, mixed, special.gammainc(count + 1.0, mean))
-    return np.where(k < 0, 1.0, np.nan_to_num(found, nan=1.0))

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from detectors.estimate import Insufficient, Outcome, Reason
-from detectors.label_arrivals import arrivals, expected_arrivals, latency_curve
+from detectors.label_arrivals import expected_arrivals, latency_curve
+from detectors.negative_binomial import count_ratio
 from surveillance.arrays import Int
 from surveillance.evaluation.judging import Judged, Moment, Subject
 from surveillance.evaluation.mirror import Table, merged
@@ -118,7 +119,7 @@ class ArrivalsMonitor(WindowedMonitor):
             coverage=latency.expected_coverage,
             curve=latency_curve(latency.p50_h, latency.p95_h, latency.p99_h),
         )
-        return arrivals(observed, expected, dispersion=latency.dispersion or 1.0, level=self.monitor.interval.level)
+        return count_ratio(observed, expected, dispersion=latency.dispersion or 1.0, level=self.monitor.interval.level)
 
     def _mature_coverage(self, grid: _Grid, code: int, end: int, latency: LabelLatency | None) -> float | None:
         """Labelled over inferences of the newest mature window that holds inferences; None where there is none."""

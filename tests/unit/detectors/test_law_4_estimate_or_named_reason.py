@@ -18,7 +18,7 @@ from detectors.brier import brier
 from detectors.calibration import calibration_in_the_large, calibration_intercept_joint, calibration_slope
 from detectors.estimate import Estimate, Insufficient, Reason
 from detectors.intervals import beta_binomial_confidence_sequence, clopper_pearson, poisson_exact, wilson
-from detectors.label_arrivals import arrivals
+from detectors.negative_binomial import count_ratio
 from detectors.observed_expected import observed_expected
 from detectors.poisson_rate_ratio import rate_ratio
 from detectors.proportion import proportion
@@ -84,7 +84,7 @@ def cases(draw: Any) -> Case:
         kept = {"reference_events": floats(), "reference_exposure": floats()} if draw(st.booleans()) else {}
         return rate_ratio, [ints(), floats()], {"reference_rate": floats(), "level": level, **kept}
     if choice == 11:
-        return arrivals, [ints(), floats()], {"dispersion": floats(), "level": level}
+        return count_ratio, [ints(), floats()], {"dispersion": floats(), "level": level}
     return draw(st.sampled_from(begg)), [ints() for _ in range(4)], {"flagged": ints(), "unflagged": ints(), "level": level}
 
 
@@ -162,7 +162,7 @@ def test_the_bits_of_a_cell_do_not_depend_on_its_company(scale):
         psi(neg, np.full((cells, bins), 1 / bins), n),
         proportion(k, n, method="confidence_sequence"),
         proportion(k, n, method="clopper_pearson"),
-        arrivals(k, n / 3.0, dispersion=2.0),
+        count_ratio(k, n / 3.0, dispersion=2.0),
     ]
     for i in range(cells):
         one = slice(i, i + 1)
@@ -175,6 +175,6 @@ def test_the_bits_of_a_cell_do_not_depend_on_its_company(scale):
             psi(neg[one], np.full((1, bins), 1 / bins), n[one]),
             proportion(k[one], n[one], method="confidence_sequence"),
             proportion(k[one], n[one], method="clopper_pearson"),
-            arrivals(k[one], n[one] / 3.0, dispersion=2.0),
+            count_ratio(k[one], n[one] / 3.0, dispersion=2.0),
         ]
         assert [found[i] for found in whole] == [found[0] for found in alone]

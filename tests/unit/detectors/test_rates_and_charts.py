@@ -16,7 +16,8 @@ from detectors.bernoulli_cusum import (
     weights,
 )
 from detectors.estimate import Insufficient, Reason
-from detectors.label_arrivals import LatencyCurve, arrivals, expected_arrivals, latency_curve
+from detectors.label_arrivals import LatencyCurve, expected_arrivals, latency_curve
+from detectors.negative_binomial import count_ratio
 from detectors.poisson_rate_ratio import rate_ratio
 
 
@@ -160,20 +161,20 @@ def test_arrivals_double_the_mid_p_tail_of_scipys_negative_binomial(observed, di
     law = stats.poisson(mean) if dispersion == 1.0 else stats.nbinom(mean / (dispersion - 1), 1 / dispersion)
     half = law.pmf(observed) / 2
     want = min(1.0, 2 * min(law.cdf(observed - 1) + half, law.sf(observed) + half))
-    found = arrivals([observed], [mean], dispersion=dispersion)[0]
+    found = count_ratio([observed], [mean], dispersion=dispersion)[0]
     assert found.p == pytest.approx(want, rel=1e-7)
     assert found.value == pytest.approx(observed / mean)
     assert found.n == observed
 
 
 def test_more_dispersion_is_less_evidence():
-    tight, loose = (arrivals([4], [12.0], dispersion=d)[0] for d in (1.0, 3.0))
+    tight, loose = (count_ratio([4], [12.0], dispersion=d)[0] for d in (1.0, 3.0))
     assert tight.p < loose.p
     assert loose.lower < tight.lower < tight.upper < loose.upper
 
 
 def test_nothing_expected_is_no_exposure():
-    assert arrivals([0, 3], [0.0, 0.0]) == [Insufficient(Reason.NO_EXPOSURE, 0), Insufficient(Reason.NO_EXPOSURE, 3)]
+    assert count_ratio([0, 3], [0.0, 0.0]) == [Insufficient(Reason.NO_EXPOSURE, 0), Insufficient(Reason.NO_EXPOSURE, 3)]
 
 
 COUNTS = ([80], [20], [5], [95])

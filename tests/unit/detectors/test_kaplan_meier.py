@@ -1,0 +1,107 @@
+"""Censored quantiles of delays: scipy's Kaplan-Meier, Brookmeyer and Crowley's bounds, what is never reached, law 4."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from detectors.estimate import Estimate, Insufficient, Reason
+from detectors.kaplan_meier import METHOD, UPPER_CENSORED, delay_quantile
+from tests.oracle.survival import quantile_of_delays
+
+WAITS = st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=1, max_size=40)
+QUANTILES = st.sampled_from([0.1, 0.5, 0.8, 0.95])
+
+
+def binned(waits: list[tuple[int, bool]]) -> list[list[list[int]]]:
+    """Counts and sums of ended and censored waits, a bin for each whole number up to 30."""
+    found = np.zeros((4, 31), np.int64)
+    for wait, ended in waits:
+        found[0 if ended else 2, wait] += 1
+        found[1 if ended else 3, wait] += wait
+    return [[row.tolist()] for row in found]
+
+
+@given(WAITS, QUANTILES)
+def test_the_quantile_is_where_scipys_survival_reaches_it(waits, q):
+    found = delay_quantile(*binned(waits), q=q)[0]
+    ended, censored = ([wait for wait, seen in waits if seen is kind] for kind in (True, False))
+    curve = stats.ecdf(stats.CensoredData(uncensored=ended, right=censored)).sf
+    reached = curve.quantiles[(curve.probabilities <= 1 - q + 1e-12) & np.isin(curve.quantiles, ended)]
+    assert found.value == (reached[0] if len(reached) else max(wait for wait, _ in waits))
+
+
+@given(WAITS, QUANTILES, st.sampled_from([0.9, 0.95, 0.99]))
+def test_bounds_are_where_the_log_log_interval_reaches_it(waits, q, level):
+    found = delay_quantile(*binned(waits), q=q, level=level)[0]
+    value, lower, upper, method = quantile_of_delays([(float(wait), seen) for wait, seen in waits], q, level)
+    assert (found.value, found.lower, found.upper, found.method) == (value, lower, max(upper, value), method)
+
+
+@pytest.mark.filterwarnings("ignore:The confidence interval is undefined")
+def test_the_interval_of_a_median_is_brookmeyer_and_crowleys():
+    rng = np.random.default_rng(5)
+    waits = np.sort(rng.choice(10_000, 60, replace=False)) + 1
+    seen = rng.random(60) < 0.8
+    counts = [np.where(seen, 1, 0), np.where(seen, waits, 0), np.where(seen, 0, 1), np.where(seen, 0, waits)]
+    found = delay_quantile(*(row[None] for row in counts), q=0.5)[0]
+    curve = stats.ecdf(stats.CensoredData(uncensored=waits[seen], right=waits[~seen])).sf
+    band = curve.confidence_interval(method="log-log")
+    first_below = [one.quantiles[np.nanargmax(one.probabilities <= 0.5)] for one in (band.low, curve, band.high)]
+    assert [found.lower, found.value, found.upper] == first_below
+
+
+def test_dropping_the_waits_nobody_ended_would_halve_the_delay():
+    ended, waiting = [[50, 0]], [[0, 50]]
+    censored = delay_quantile(ended, [[500, 0]], waiting, [[0, 50_000]], q=0.8)[0]
+    dropped = delay_quantile(ended, [[500, 0]], [[0, 0]], [[0, 0]], q=0.8)[0]
+    assert dropped.value == 10.0
+    assert censored.value == 1000.0
+
+
+def test_an_upper_bound_that_is_not_reached_is_the_longest_wait_and_says_so():
+    reached = delay_quantile([[10, 0]], [[100, 0]], [[0, 0]], [[0, 0]], q=0.5)[0]
+    open_above = delay_quantile([[1, 0]], [[10, 0]], [[0, 1]], [[0, 99]], q=0.5)[0]
+    assert (reached.upper, reached.method) == (10.0, METHOD)
+    assert (open_above.upper, open_above.method) == (99.0, UPPER_CENSORED)
+
+
+def test_when_nobody_ended_a_wait_even_the_lower_bound_is_the_longest():
+    found = delay_quantile([[0]], [[0]], [[7]], [[700]], q=0.95)[0]
+    assert (found.lower, found.value, found.upper, found.n, found.method) == (100.0, 100.0, 100.0, 7, UPPER_CENSORED)
+
+
+@given(WAITS, st.integers(1, 30))
+def test_a_longer_delay_never_makes_the_quantile_shorter(waits, more):
+    longer = [(wait if at else min(30, wait + more), seen) for at, (wait, seen) in enumerate(waits)]
+    before, after = (delay_quantile(*binned(one), q=0.8)[0] for one in (waits, longer))
+    assert after.value >= before.value or not all(seen for _, seen in waits)
+
+
+@pytest.mark.parametrize("broken", [-1.0, np.nan, np.inf])
+def test_what_is_no_count_of_waits_has_no_quantile(broken):
+    found = delay_quantile([[broken]], [[1]], [[0]], [[0]], q=0.5)[0]
+    assert isinstance(found, Insufficient)
+    assert found.reason is Reason.DEGENERATE_OUTCOMES
+
+
+def test_no_wait_at_all_is_no_exposure():
+    assert delay_quantile([[0, 0]], [[0, 0]], [[0, 0]], [[0, 0]], q=0.5) == [Insufficient(Reason.NO_EXPOSURE)]
+    assert (
+        delay_quantile(np.zeros((1, 0)), np.zeros((1, 0)), np.zeros((1, 0)), np.zeros((1, 0)), q=0.5)[0].reason == "no_exposure"
+    )
+
+
+FLOATS = st.one_of(st.floats(0, 1e4), st.sampled_from([0.0, 1e308, -1.0, np.nan, np.inf, 5e-324]))
+
+
+@given(st.lists(st.lists(FLOATS, min_size=4, max_size=4), min_size=1, max_size=6), QUANTILES)
+def test_any_input_gives_an_ordered_estimate_or_a_reason_and_is_left_alone(rows, q):
+    columns = [np.array([[row[at] for row in rows]]) for at in range(4)]
+    kept = [one.copy() for one in columns]
+    found = delay_quantile(*columns, q=q)[0]
+    assert isinstance(found, Estimate | Insufficient)
+    assert all(np.array_equal(one, other, equal_nan=True) for one, other in zip(columns, kept, strict=True))
