@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from surveillance.arrays import Float
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.mirror import PaneMirror, TableKey
 from surveillance.evaluation.verdict import Finding, Verdict, level_verdict, overall
+from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 from surveillance.panes.plan import Plan, Series
@@ -83,11 +85,12 @@ class Judged(NamedTuple):
 def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequence[Judged], moment: Moment) -> list[Evidence]:
     """Evidence of every scope of a monitor at one window end; p-values are adjusted over all of them together."""
     partial = moment.complete_ms < end_ms
+    family = e_family(subject.plan.manifest, monitor, sum(one.finding.outcome.n > 0 for one in judged))
     adjusted = adjust(subject, [one.finding.outcome for one in judged])
     found = []
     for one, p in zip(judged, adjusted, strict=True):
         finding = one.finding if one.finding.p == p else replace(one.finding, p=p)
-        levels = {level: level_verdict(limit, finding) for level, limit in monitor.limits.by_level.items()}
+        levels = {level: level_verdict(limit, finding, family) for level, limit in monitor.limits.by_level.items()}
         if partial:
             levels = {level: Verdict.INCONCLUSIVE if verdict is Verdict.MET else verdict for level, verdict in levels.items()}
         found.append(
@@ -116,6 +119,21 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
             )
         )
     return found
+
+
+def e_family(manifest: Manifest, monitor: Monitor, seen: int) -> int:
+    """Scopes that share the limit of an e-value: those that all axes of the monitor declare, else those `seen` in the window.
+
+    A feature `*` is one scope for each baseline feature.
+    """
+    sizes = [math.prod(_declared(manifest, axis) for axis in axes) for axes in monitor.axes or ((),)]
+    features = len(manifest.baselines.features) if getattr(monitor.metric, "feature", None) == "*" else 1
+    return max(1, sum(sizes) * features if all(sizes) else seen)
+
+
+def _declared(manifest: Manifest, axis_id: str) -> int:
+    axis = manifest.axis(axis_id)
+    return len(axis.levels or ()) if axis is not None else 0
 
 
 def adjust(subject: Subject, outcomes: Sequence[Outcome]) -> list[float | None]:

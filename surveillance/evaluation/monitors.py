@@ -9,8 +9,10 @@ from surveillance.evaluation.arrivals import ArrivalsMonitor
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.heartbeats import HeartbeatMonitor
+from surveillance.evaluation.identical_windows import VarianceMonitor
 from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.label_flow import CusumMonitor
+from surveillance.evaluation.normal_charts import NormalChartMonitor
 from surveillance.evaluation.sums_monitor import SumsMonitor
 from surveillance.manifest.model_monitors import Monitor
 
@@ -46,5 +48,8 @@ JUDGES: Mapping[str, Callable[[Subject, Monitor], MonitorJudge]] = {
     "label_arrivals_vs_expected": ArrivalsMonitor,
     "heartbeat_gap": HeartbeatMonitor,
     "bernoulli_cusum": CusumMonitor,
+    "variance_ratio": VarianceMonitor,
+    "cusum": NormalChartMonitor,
+    "ewma": NormalChartMonitor,
 }
 """Types whose result is no function of the sums of one window."""

@@ -27,7 +27,8 @@ class Finding:
     """What a monitor found for one scope and window, before any limit.
 
     `baseline` is the manifest's number that `ratio_to_baseline` multiplies; `p` the p-value after correction for
-    multiplicity; `coverage` that of the newest mature window; `silent` how many gateways miss at least a number of beats.
+    multiplicity; `coverage` that of the newest mature window; `silent` how many gateways miss at least a number of beats;
+    `identical` how many windows in a row, this one included, hold the same counts, None where nothing is counted in bins.
     `beside` is what stands beside the number for people and moves no verdict, by its public name.
     """
 
@@ -36,15 +37,16 @@ class Finding:
     p: float | None = None
     coverage: float | None = None
     silent: Callable[[int], int] | None = None
+    identical: int | None = None
     beside: Mapping[str, Any] | None = None
 
 
 _BREACHED_IF = {True: Verdict.BREACHED, False: Verdict.MET}
 
 
-def level_verdict(limit: LevelLimit, finding: Finding) -> Verdict:
-    """Verdict of one level's conditions together."""
-    verdicts = [condition_verdict(key, value, limit, finding) for key, value in limit.conditions.items()]
+def level_verdict(limit: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
+    """Verdict of one level's conditions together; `family` = scopes that share an e-value's limit (e-Bonferroni)."""
+    verdicts = [condition_verdict(key, value, limit, finding, family) for key, value in limit.conditions.items()]
     if verdicts and all(verdict is Verdict.BREACHED for verdict in verdicts):
         return Verdict.BREACHED
     return Verdict.MET if Verdict.MET in verdicts else Verdict.INCONCLUSIVE
@@ -58,7 +60,7 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
     return Verdict.MET if found and all(verdict is Verdict.MET for verdict in found) else Verdict.INCONCLUSIVE
 
 
-def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding) -> Verdict:
+def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
     """Verdict of one condition.
 
     Raises:
@@ -71,6 +73,10 @@ def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding)
         return Verdict.INCONCLUSIVE
     if key == "p":
         return Verdict.INCONCLUSIVE if finding.p is None else _BREACHED_IF[finding.p < limit]
+    if key == "e":
+        return Verdict.INCONCLUSIVE if estimate.e is None else _BREACHED_IF[estimate.e >= limit * family]
+    if key == "identical_windows":
+        return Verdict.INCONCLUSIVE if finding.identical is None else _BREACHED_IF[finding.identical >= limit]
     if key == "ratio_to_baseline":
         return Verdict.INCONCLUSIVE if finding.baseline is None else _above(estimate, limit * finding.baseline)
     if key == "missed":

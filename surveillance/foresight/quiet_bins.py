@@ -53,6 +53,7 @@ class QuietBins:
         tail[:, FeatureTail.SENT] = cases - tail[:, FeatureTail.ABSENT]
         tail[:, FeatureTail.MISSING] = chance.binomial(tail[:, FeatureTail.SENT], self.missing)
         present = tail[:, FeatureTail.SENT] - tail[:, FeatureTail.MISSING]
+        tail[:, FeatureTail.NUMBERS] = present
         tail[:, FeatureTail.OUT_OF_RANGE] = chance.binomial(present, self.out_of_range)
         return np.concatenate([self._bins(chance, present, common), tail], axis=1)
 

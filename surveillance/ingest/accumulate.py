@@ -26,6 +26,13 @@ _MOST_CODES = 2**63
 """Codes of (slice, cell, pane) must fit into 64 bits."""
 
 
+_EXACT = 2**53
+"""Integers of a float below which every sum is exact."""
+
+_HALF = 26
+"""Bits of the lower half of a large weight: a million rows of either half stay below `_EXACT`."""
+
+
 class Increments(NamedTuple):
     """`weight` (1 where None) added at vector index `column`, for the contributing rows where `where` holds (all where None)."""
 
@@ -150,12 +157,18 @@ def _dense(inverse: Int, increments: Sequence[Increments], length: int, start: i
         at = (inverse[inside] - start) * length + (column if isinstance(column, int) else column[inside])
         if not len(at):
             continue
-        if weight is None:
-            total += np.bincount(at, minlength=size)
-        else:
-            # Float sums of integers are exact below 2**53; a fetch of a million events of 10**6 micro-units stays far below.
-            total += np.rint(np.bincount(at, weights=weight[inside], minlength=size)).astype(np.int64)
+        total += np.bincount(at, minlength=size) if weight is None else _integer_sums(at, weight[inside], size)
     return total.reshape(stop - start, length)
+
+
+def _integer_sums(at: Int, weight: Int, size: int) -> Int:
+    """Sums of integers by index. `np.bincount` adds floats, which is exact below 2**53: larger weights go in two halves."""
+    largest = max(-int(weight.min()), int(weight.max()))
+    if largest * len(weight) < _EXACT:
+        return np.rint(np.bincount(at, weights=weight, minlength=size)).astype(np.int64)
+    high, low = weight >> _HALF, weight & ((1 << _HALF) - 1)
+    upper, lower = (np.rint(np.bincount(at, weights=half, minlength=size)).astype(np.int64) for half in (high, low))
+    return (upper << _HALF) + lower
 
 
 def _summed(statistic: str, grouping: _Grouping, dense: Int, latest: Int, partition: int) -> Iterator[tuple[int, Delta]]:

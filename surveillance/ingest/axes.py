@@ -22,7 +22,7 @@ def cell_codes(
     columns: Columns, pick: Int, tenants: tuple[Codes, Sequence[str]], plan: Plan, axes: Sequence[str], cells: CellTable
 ) -> Codes:
     """Cell of each picked row of `columns`: tenant, manifest and the levels of these axes. `tenants` is coded per picked row."""
-    coded = [_levels(columns, pick, plan, axis) for axis in axes]
+    coded = [axis_levels(columns, pick, plan, axis) for axis in axes]
     combined = tenants[0].astype(np.int64)
     for codes, levels in coded:
         combined = combined * len(levels) + codes
@@ -34,7 +34,8 @@ def cell_codes(
     return cells.codes(groups)[inverse]
 
 
-def _levels(columns: Columns, pick: Int, plan: Plan, axis_id: str) -> tuple[Int, Sequence[str]]:
+def axis_levels(columns: Columns, pick: Int, plan: Plan, axis_id: str) -> tuple[Int, Sequence[str]]:
+    """Level of each picked row on an axis, as codes of the levels returned."""
     declared = next((axis for axis in plan.manifest.strata.axes if axis.id == axis_id), None)
     source = axis_source(plan.manifest, axis_id)
     if declared is not None and declared.bins is not None:

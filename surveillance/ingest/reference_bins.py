@@ -55,6 +55,7 @@ def feature_increments(manifest: Manifest, name: str, column: FeatureColumn, pic
         Increments(bins + FeatureTail.SENTINEL, where=sentinel),
         Increments(bins + FeatureTail.ABSENT, where=state == FeatureState.ABSENT),
         Increments(bins + FeatureTail.SENT, where=state != FeatureState.ABSENT),
+        Increments(bins + FeatureTail.NUMBERS, where=is_number & ~sentinel),
     ]
     if baseline is not None and baseline.range is not None:
         low, high = baseline.range
@@ -75,6 +76,14 @@ def feature_bins(manifest: Manifest, name: str, column: FeatureColumn, pick: Int
         return [Increments(number_bins(distribution.edges, column.number[pick]), where=is_number & ~sentinel)]
     code, known = category_bins(distribution.levels or (), _as_text(column))
     return [Increments(code[pick], where=known[pick] & ~sentinel)]
+
+
+def feature_numbers(manifest: Manifest, name: str, column: FeatureColumn, pick: Int) -> tuple[Float, Bool]:
+    """The picked rows' numbers, and which of them are numbers and no sentinel."""
+    baseline = manifest.baselines.feature(name)
+    is_number = column.state[pick] == FeatureState.NUMBER
+    sentinel = _sentinels(baseline.sentinels if baseline is not None else (), column, pick, is_number)
+    return column.number[pick], is_number & ~sentinel
 
 
 def _sentinels(sentinels: Sequence[str | float], column: FeatureColumn, pick: Int, is_number: Bool) -> Bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from surveillance.errors import Problem
 from surveillance.manifest.lint_view import LintView, dangling
-from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metric_kind import CountingWord, Labelled
 from surveillance.manifest.metrics_inputs import (
+    ContextMix,
     Drift,
     FeatureShare,
     InputQuality,
@@ -18,6 +19,7 @@ from surveillance.manifest.metrics_inputs import (
 )
 from surveillance.manifest.metrics_operation import DigestMismatch, LabelArrivals, RateRatio, Volume
 from surveillance.manifest.metrics_performance import BernoulliCusum, Prevalence, ProportionVsFloor, SubgroupGap
+from surveillance.manifest.mix_reference import mix_reference
 from surveillance.manifest.model_baselines import FeatureBaseline
 from surveillance.manifest.model_distribution import Reference
 from surveillance.manifest.model_monitors import PER_LABEL, Monitor
@@ -163,6 +165,10 @@ def _missing_expectations(view: LintView, monitor: Monitor) -> Iterator[str]:
             yield "baselines.label_latency with p50_h, p95_h, p99_h and expected_coverage"
         case SubgroupGap(to="baseline", event=event) if baselines.metric(event) is None:
             yield f'baselines.metrics "{event}"'
+        case ContextMix(axis=None):
+            yield "axis"
+        case ContextMix(axis=axis) if axis is not None and mix_reference(view.manifest, axis) is None:
+            yield f'mix of "{axis}" (a categorical entry of baselines.features named as the axis or its field)'
         case OutOfDistribution(threshold=None) if view.manifest.operating_point.abstain.ood_above is None:
             yield "threshold, or operating_point.abstain.ood_above"
         case Prevalence() if _states(monitor, "p") and baselines.prevalence is None:
@@ -213,12 +219,17 @@ def _shares(view: LintView, monitor: Monitor, metric: FeatureShare) -> Iterator[
             yield f'share "{attribute}" of "{feature.name}"'
 
 
+def _has_rate(view: LintView, numerator: CountingWord, denominator: CountingWord) -> bool:
+    ratio = RateRatio(type="poisson_rate_ratio", numerator=numerator, exposure=denominator)
+    return any(view.manifest.baselines.operational.figure(key) is not None for key in ratio.baseline_keys)
+
+
 def _chart(view: LintView, metric: NormalChart) -> Iterator[str]:
     if metric.of == "rate":
         if metric.numerator is None or metric.denominator is None:
             yield "numerator and denominator of the rate"
-        if metric.mean is None:
-            yield "mean of the rate"
+        elif metric.mean is None and not _has_rate(view, metric.numerator, metric.denominator):
+            yield f"mean of the rate, or baselines.operational.{metric.numerator}_per_100_{metric.denominator}"
         return
     if metric.of == "feature_mean" and metric.feature is None:
         yield "feature"

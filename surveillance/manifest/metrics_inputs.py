@@ -51,6 +51,11 @@ class NormalChart(MetricKind):
     mean: Number | None = None
     sd: Positive | None = None
 
+    @property
+    def subject(self) -> str:
+        """The feature whose mean is charted, or `score`; empty where none is named."""
+        return "score" if self.of == "score_mean" else self.feature or ""
+
 
 class Saturation(MetricKind):
     """Share of scores within `eps` of 0 or 1; without `eps` the widths of `baselines.score.saturation_share` hold."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from surveillance.errors import Problem
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_inputs import ContextMix, Drift
 from surveillance.manifest.metrics_performance import BernoulliCusum, BrierScore, Discrimination, ProportionVsFloor
 from surveillance.manifest.model_monitors import Monitor
 
@@ -29,7 +30,7 @@ def _parts(monitor: Monitor, path: str, built: frozenset[str]) -> Iterator[Probl
     if corrects and not isinstance(metric, ProportionVsFloor | BernoulliCusum):
         yield _not_yet(f"{path}.metric.verification_correction", monitor, f'begg_greenes for "{metric.type}"')
     for level, limit in monitor.limits.by_level.items():
-        if limit.e is not None:
+        if limit.e is not None and not isinstance(metric, Drift | ContextMix):
             yield _not_yet(f"{path}.limits.{level}.e", monitor, f'the e-value of "{metric.type}"')
         if limit.p is not None and isinstance(metric, Discrimination | BrierScore):
             yield _not_yet(f"{path}.limits.{level}.p", monitor, f'a p-value of "{metric.type}"')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.mix_reference import mix_distribution
 from surveillance.panes import statistics
 from surveillance.panes.binning import bin_count, feature_distribution
 
@@ -33,6 +34,10 @@ LENGTHS: Mapping[str, Length] = {
     statistics.FEATURE: lambda manifest, subject: _bins(manifest, subject) + len(statistics.FeatureTail),
     statistics.SCORE: lambda manifest, subject: _bins(manifest, "score") + len(statistics.ScoreTail),
     statistics.OUTPUT: lambda manifest, subject: _bins(manifest, "output_class"),
+    statistics.SHAPE: lambda manifest, subject: _bins(manifest, subject) + len(statistics.Shape),
+    statistics.MIX: lambda manifest, axis: bin_count(mix_distribution(manifest, axis)) + len(statistics.Mix),
+    statistics.OOD: _fixed(len(statistics.Ood)),
+    statistics.QUALITY: _fixed(len(statistics.Quality)),
     statistics.SPREAD: lambda manifest, source: _bins(manifest, counted_in(source)),
 }
 
@@ -40,7 +45,7 @@ LENGTHS: Mapping[str, Length] = {
 def counted_in(statistic_id: str) -> str:
     """What a statistic of bins counts: the feature, `score` or `output_class`.
 
-    >>> counted_in("feature.v1:px_mean"), counted_in("score.v1:0.01")
+    >>> counted_in("feature.v2:px_mean"), counted_in("score.v1:0.01")
     ('px_mean', 'score')
     """
     family, _, subject = statistic_id.partition(":")

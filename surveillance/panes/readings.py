@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from surveillance.manifest.manifest import Manifest
-from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
+from surveillance.manifest.metrics_inputs import (
+    ContextMix,
+    Drift,
+    FeatureShare,
+    NormalChart,
+    OutOfDistribution,
+    Saturation,
+    VarianceRatio,
+)
 from surveillance.manifest.metrics_operation import DigestMismatch
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
@@ -53,6 +61,31 @@ def _saturation(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
     yield Reading(statistics.SCORE if metric.eps is None else f"{statistics.SCORE}:{metric.eps}")
 
 
+def _variance(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, VarianceRatio)
+    yield Reading(f"{statistics.SHAPE}:{metric.feature}")
+
+
+def _normal_chart(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, NormalChart)
+    yield Reading(statistics.USE if metric.of == "rate" else f"{statistics.SHAPE}:{metric.subject}")
+
+
+def _mix(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, ContextMix)
+    yield Reading(f"{statistics.MIX}:{metric.axis or ''}")
+
+
+def _out_of_distribution(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, OutOfDistribution)
+    threshold = metric.threshold if metric.threshold is not None else manifest.operating_point.abstain.ood_above
+    yield Reading(f"{statistics.OOD}:{'' if threshold is None else threshold}")
+
+
 def _digests(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
     metric = monitor.metric
     assert isinstance(metric, DigestMismatch)
@@ -61,7 +94,19 @@ def _digests(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
 
 READERS: Mapping[str, Reader] = {
     "psi": _features,
+    "js": _features,
+    "ks": _features,
+    "wasserstein": _features,
+    "tv": _features,
     "missing_rate": _features,
+    "absent_rate": _features,
+    "out_of_range_rate": _features,
+    "variance_ratio": _variance,
+    "cusum": _normal_chart,
+    "ewma": _normal_chart,
+    "mix_shift": _mix,
+    "ood_share": _out_of_distribution,
+    "quality_mean": _fixed(statistics.QUALITY),
     "saturation_share": _saturation,
     "identity_mismatch": _digests,
     "mismatch_count": _digests,

@@ -9,9 +9,16 @@ from detectors.score_sketch import SKETCH_BINS
 
 LEDGER = "ledger.v1"
 USE = "use.v1"
-FEATURE = "feature.v1"
+FEATURE = "feature.v2"
 SCORE = "score.v1"
 OUTPUT = "output.v1"
+SHAPE = "shape.v1"
+"""Bins and power sums of a feature's numbers or of the score, named behind the colon."""
+MIX = "mix.v1"
+"""Inferences by level of the axis named behind the colon: the levels of its reference, `other`, then `Mix`."""
+OOD = "ood.v1"
+"""The threshold stands behind the colon."""
+QUALITY = "quality.v1"
 LABELS = "labels.v1"
 LABEL_SCORES = "label_scores.v1"
 FLOW = "flow.v1"
@@ -47,13 +54,15 @@ class Use(IntEnum):
 
 
 class FeatureTail(IntEnum):
-    """Columns after the B bins of `FEATURE`: null or sentinel, sentinel alone, not sent, outside `range`, sent at all."""
+    """Columns after the B bins of `FEATURE`: null or sentinel, sentinel alone, not sent, outside `range`, sent at all, numbers
+    that are no sentinel."""
 
     MISSING = 0
     SENTINEL = 1
     ABSENT = 2
     OUT_OF_RANGE = 3
     SENT = 4
+    NUMBERS = 5
 
 
 class ScoreTail(IntEnum):
@@ -62,6 +71,43 @@ class ScoreTail(IntEnum):
     LOW = 0
     HIGH = 1
     SCORES = 2
+
+
+class Shape(IntEnum):
+    """Columns after the B bins of `SHAPE`: numbers, and sums of z, the numbers standardised as `panes.standard_scale` says.
+
+    `SUM_MICRO` is for means, of z within +-1e6. The four others are for the variance, of z within +-8 before any power is
+    taken, so that a million rows at the clip fit into 64 bits and a variance of 1e-4 keeps its digits.
+    """
+
+    NUMBERS = 0
+    SUM_MICRO = 1
+    FIRST_NANO = 2
+    SQUARE_NANO = 3
+    CUBE = 4
+    """In units of 1e-8, as `FOURTH`."""
+    FOURTH = 5
+
+
+class Mix(IntEnum):
+    """Columns after the levels of `MIX`: inferences of which the level is known."""
+
+    KNOWN = 0
+
+
+class Ood(IntEnum):
+    """Columns of `OOD`: inferences that sent `ood_score`, and those above the threshold."""
+
+    SENT = 0
+    ABOVE = 1
+
+
+class Quality(IntEnum):
+    """Columns of `QUALITY`: inferences that sent `input_quality`, its sum and that of its squares."""
+
+    SENT = 0
+    SUM_MICRO = 1
+    SQUARE_MICRO = 2
 
 
 class Label(IntEnum):
@@ -156,10 +202,10 @@ class Statistic:
 
     @property
     def family(self) -> str:
-        """The id without what it is about: `feature.v1:px_mean` -> `feature.v1`."""
+        """The id without what it is about: `feature.v2:px_mean` -> `feature.v2`."""
         return self.id.split(":", 1)[0]
 
     @property
     def subject(self) -> str:
-        """What it is about: `feature.v1:px_mean` -> `px_mean`; empty where it is about nothing in particular."""
+        """What it is about: `feature.v2:px_mean` -> `px_mean`; empty where it is about nothing in particular."""
         return self.id.partition(":")[2]

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from detectors.estimate import Estimate, Insufficient, Reason
+from detectors.estimate import Insufficient, Reason
 from detectors.proportion import proportion
-from detectors.psi import psi
-from surveillance.arrays import Float, Int
+from surveillance.arrays import Int
+from surveillance.evaluation.estimators.distances import DISTANCES, compared
 from surveillance.evaluation.estimators.request import Estimator, Request, own_level
-from surveillance.evaluation.evidence import Scope
 from surveillance.evaluation.verdict import Finding
 from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
 from surveillance.panes.binning import bin_count, feature_distribution
@@ -31,52 +30,34 @@ def _bins(request: Request) -> int:
     return bin_count(feature_distribution(request.manifest, _subject(request)))
 
 
-def _psi(request: Request) -> list[Finding]:
-    bins = _bins(request)
-    if not bins:
+def _drift(request: Request) -> list[Finding]:
+    metric, subject = request.series.monitor.metric, _subject(request)
+    assert isinstance(metric, Drift)
+    reference, counted = request.manifest.baselines.reference(subject), feature_distribution(request.manifest, subject)
+    if reference is None or counted is None:
         return [Finding(Insufficient(Reason.UNKNOWN_REFERENCE, int(row.sum()))) for row in request.counts]
-    references = [_reference(request, scope, bins) for scope in request.scopes]
-    found = psi(
-        request.counts[:, :bins],
-        np.array([probs for probs, _ in references]),
-        np.array([m for _, m in references]),
-        level=request.level,
-    )
-    return [Finding(outcome, p=outcome.p if isinstance(outcome, Estimate) else None) for outcome in found]
+    return compared(request, DISTANCES[metric.type], reference, counted, concentration=metric.concentration)
 
 
-def _reference(request: Request, scope: Scope, bins: int) -> tuple[Float, int]:
-    """Reference shares over the counted bins and their m, 0 where the manifest does not say."""
-    reference = request.manifest.baselines.reference(_subject(request))
-    counted = feature_distribution(request.manifest, _subject(request))
-    assert reference is not None
-    assert counted is not None
-    level = own_level(scope)
-    own = reference.distribution_of(*level) if level is not None else None
-    chosen = own or counted
-    probs = np.zeros(bins)
-    if chosen.levels is None or counted.levels is None:
-        probs[: len(chosen.probs)] = chosen.probs
-    else:
-        position = {name: at for at, name in enumerate(counted.levels)}
-        for name, share in zip(chosen.levels, chosen.probs, strict=True):
-            probs[position.get(name, position.get("other", bins - 1))] += share
-    return probs / probs.sum(), chosen.n or request.manifest.baseline_n or 0
-
-
-_FEATURE_COLUMN = {
-    "missing_rate": (FeatureTail.MISSING, FeatureTail.SENT),
-    "out_of_range_rate": (FeatureTail.OUT_OF_RANGE, FeatureTail.SENT),
-    "absent_rate": (FeatureTail.ABSENT, FeatureTail.SENT),
+_FEATURE_PART = {
+    "missing_rate": FeatureTail.MISSING,
+    "out_of_range_rate": FeatureTail.OUT_OF_RANGE,
+    "absent_rate": FeatureTail.ABSENT,
+}
+_FEATURE_WHOLE = {
+    "missing_rate": (FeatureTail.SENT,),
+    "out_of_range_rate": (FeatureTail.NUMBERS,),
+    "absent_rate": (FeatureTail.SENT, FeatureTail.ABSENT),
 }
 _FEATURE_BASELINE = {"missing_rate": "missing", "out_of_range_rate": "out_of_range", "absent_rate": "absent"}
 
 
 def _feature_share(request: Request) -> list[Finding]:
     kind, bins = request.series.monitor.metric.type, _bins(request)
-    part, whole = _FEATURE_COLUMN[kind]
-    k, n = request.counts[:, bins + part], request.counts[:, bins + whole]
+    k, n = request.counts[:, bins + _FEATURE_PART[kind]], _feature_sizes(request)
     baseline = request.manifest.baselines.feature(_subject(request))
+    if kind != "missing_rate" and (baseline is None or (kind == "out_of_range_rate" and baseline.range is None)):
+        return [Finding(Insufficient(Reason.UNKNOWN_REFERENCE, int(size))) for size in n]
     found = proportion(k, n, method=request.method, level=request.level)
     shares = []
     for scope in request.scopes:
@@ -106,7 +87,8 @@ def _drift_sizes(request: Request) -> Int:
 
 
 def _feature_sizes(request: Request) -> Int:
-    return request.counts[:, _bins(request) + FeatureTail.SENT]
+    bins, columns = _bins(request), _FEATURE_WHOLE[request.series.monitor.metric.type]
+    return np.asarray(sum(request.counts[:, bins + column] for column in columns), np.int64)
 
 
 def _score_sizes(request: Request) -> Int:
@@ -114,7 +96,7 @@ def _score_sizes(request: Request) -> Int:
 
 
 ESTIMATORS: Mapping[str, Estimator] = {
-    "psi": Estimator(_psi, _drift_sizes),
-    "missing_rate": Estimator(_feature_share, _feature_sizes),
+    **{name: Estimator(_drift, _drift_sizes) for name in DISTANCES},
+    **{name: Estimator(_feature_share, _feature_sizes) for name in _FEATURE_PART},
     "saturation_share": Estimator(_saturation, _score_sizes),
 }

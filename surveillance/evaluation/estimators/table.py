@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from surveillance.evaluation.estimators import counts, inputs, labels, use
+from surveillance.evaluation.estimators import counts, inputs, labels, shape, use
 from surveillance.evaluation.estimators.request import Estimator
 
-ESTIMATORS: Mapping[str, Estimator] = {**counts.ESTIMATORS, **inputs.ESTIMATORS, **labels.ESTIMATORS, **use.ESTIMATORS}
+ESTIMATORS: Mapping[str, Estimator] = {
+    **counts.ESTIMATORS,
+    **inputs.ESTIMATORS,
+    **labels.ESTIMATORS,
+    **shape.ESTIMATORS,
+    **use.ESTIMATORS,
+}

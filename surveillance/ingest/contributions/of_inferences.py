@@ -10,12 +10,28 @@ import numpy as np
 from surveillance.arrays import Bool, Codes, Float, Int
 from surveillance.events.batch import Columns
 from surveillance.ingest.accumulate import Increments
-from surveillance.ingest.contributions.contribution import Contribution
-from surveillance.ingest.reference_bins import category_bins, feature_bins, feature_increments, number_bins
+from surveillance.ingest.axes import UNKNOWN, axis_levels
+from surveillance.ingest.contributions.contribution import MICRO, Contribution
+from surveillance.ingest.power_sums import power_sums
+from surveillance.ingest.reference_bins import category_bins, feature_bins, feature_increments, feature_numbers, number_bins
+from surveillance.manifest.mix_reference import mix_distribution
 from surveillance.panes import statistics
 from surveillance.panes.binning import bin_count, feature_distribution
 from surveillance.panes.plan import Plan
-from surveillance.panes.statistics import Arrival, Flow, Identity, Label, LabelScoreHead, ScoreTail, Statistic, Use
+from surveillance.panes.standard_scale import standard_scale
+from surveillance.panes.statistics import (
+    Arrival,
+    Flow,
+    Identity,
+    Label,
+    LabelScoreHead,
+    Mix,
+    Ood,
+    Quality,
+    ScoreTail,
+    Statistic,
+    Use,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +129,50 @@ def _spread(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Inc
     return feature_bins(plan.manifest, feature, facts.columns.feature(feature), facts.pick)
 
 
+def _of_all(column: int, holds: Bool) -> Increments:
+    """Counts where it holds, and touches the row for every inference: a scope is there once it has one."""
+    return Increments(column, holds.astype(np.int64))
+
+
+def _shape(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    manifest, subject = plan.manifest, statistic.subject
+    bins, scale = bin_count(feature_distribution(manifest, subject)), standard_scale(manifest, subject)
+    if subject == "score" and manifest.baselines.feature(subject) is None:
+        return power_sums(facts.score, np.ones(len(facts.row), np.bool_), scale, bins) + _score_bins(plan, facts)
+    column = facts.columns.feature(subject)
+    numbers, usable = feature_numbers(manifest, subject, column, facts.pick)
+    return power_sums(numbers, usable, scale, bins) + feature_bins(manifest, subject, column, facts.pick)
+
+
+def _mix(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    distribution = mix_distribution(plan.manifest, statistic.subject)
+    if distribution is None or distribution.levels is None:
+        return [Increments(Mix.KNOWN)]
+    codes, levels = axis_levels(facts.columns, facts.pick, plan, statistic.subject)
+    position = {level: at for at, level in enumerate(distribution.levels)}
+    other = position.get("other", len(distribution.levels))
+    known = np.array([level != UNKNOWN or level in position for level in levels], np.bool_)[codes]
+    at = np.array([position.get(level, other) for level in levels], np.int64)[codes]
+    return [_of_all(bin_count(distribution) + Mix.KNOWN, known), Increments(at, where=known)]
+
+
+def _ood(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    score = facts.columns.number("ood_score")[facts.pick]
+    found = [_of_all(Ood.SENT, ~np.isnan(score))]
+    if statistic.subject:
+        found.append(Increments(Ood.ABOVE, where=score > float(statistic.subject)))
+    return found
+
+
+def _quality(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    quality = facts.columns.number("input_quality")[facts.pick]
+    sent = ~np.isnan(quality)
+    value = np.where(sent, quality, 0.0)
+    micro = {Quality.SUM_MICRO: value, Quality.SQUARE_MICRO: value**2}
+    sums = [Increments(column, np.rint(values * MICRO).astype(np.int64), sent) for column, values in micro.items()]
+    return [_of_all(Quality.SENT, sent), *sums]
+
+
 def _identity(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
     kind, _, fields = statistic.subject.partition(":")
     expected = plan.manifest.release.identities.digests
@@ -144,6 +204,10 @@ _MAKERS: Mapping[str, Callable[[Plan, Statistic, InferenceFacts], list[Increment
     statistics.SCORE: _score,
     statistics.OUTPUT: _output,
     statistics.SPREAD: _spread,
+    statistics.SHAPE: _shape,
+    statistics.MIX: _mix,
+    statistics.OOD: _ood,
+    statistics.QUALITY: _quality,
     statistics.IDENTITY: _identity,
     statistics.LABELS: _labels_of_inferences,
     statistics.LABEL_SCORES: _label_scores_of_inferences,

@@ -49,6 +49,7 @@ def test_null_and_sentinels_are_missing_and_absent_is_apart():
     assert bins == [0, 0, 1, 0, 0]
     assert tail == {
         FeatureTail.MISSING: 3, FeatureTail.SENTINEL: 2, FeatureTail.ABSENT: 1, FeatureTail.OUT_OF_RANGE: 0, FeatureTail.SENT: 4,
+        FeatureTail.NUMBERS: 1,
     }  # fmt: skip
 
 

@@ -24,7 +24,6 @@ CORRECTED = {"verification_correction": "begg_greenes"}
 @pytest.mark.parametrize(
     ("metric", "limit", "path"),
     [
-        ({"type": "psi", "feature": "hr"}, {"e": 20}, "limits.investigate.e"),
         ({"type": "auroc"}, {"p": 0.01}, "limits.investigate.p"),
         ({"type": "brier"}, {"p": 0.01, "ci_lower_above": 0.2}, "limits.investigate.p"),
         ({"type": "observed_expected"} | CORRECTED, {"outside": [0.8, 1.2]}, "metric.verification_correction"),
