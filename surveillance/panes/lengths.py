@@ -33,7 +33,7 @@ LENGTHS: Mapping[str, Length] = {
     statistics.SPAN: _fixed(1),
     statistics.FEATURE: lambda manifest, subject: _bins(manifest, subject) + len(statistics.FeatureTail),
     statistics.SCORE: lambda manifest, subject: _bins(manifest, "score") + len(statistics.ScoreTail),
-    statistics.OUTPUT: lambda manifest, subject: _bins(manifest, "output_class"),
+    statistics.OUTPUT: lambda manifest, subject: max(1, _bins(manifest, "output_class")),
     statistics.SHAPE: lambda manifest, subject: _bins(manifest, subject) + len(statistics.Shape),
     statistics.MIX: lambda manifest, axis: bin_count(mix_distribution(manifest, axis)) + len(statistics.Mix),
     statistics.OOD: _fixed(len(statistics.Ood)),

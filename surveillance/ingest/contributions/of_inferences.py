@@ -112,6 +112,10 @@ DEFAULT_EPS = 0.001
 
 
 def _output(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    return [_of_all(0, np.zeros(len(facts.row), np.bool_)), *_output_bins(plan, facts)]
+
+
+def _output_bins(plan: Plan, facts: InferenceFacts) -> list[Increments]:
     distribution = feature_distribution(plan.manifest, "output_class")
     text = facts.columns.text("output_class")
     if distribution is None or distribution.levels is None:
@@ -125,7 +129,7 @@ def _spread(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Inc
     if family == statistics.SCORE:
         return _score_bins(plan, facts)
     if family == statistics.OUTPUT:
-        return _output(plan, statistic, facts)
+        return _output_bins(plan, facts)
     return feature_bins(plan.manifest, feature, facts.columns.feature(feature), facts.pick)
 
 
