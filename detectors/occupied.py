@@ -1,72 +1,77 @@
-"""The bins that hold any rows, and sums over them: detectors on score sketches need not look at the other bins."""
+"""The bins that hold any rows, cell after cell: detectors on score sketches need not look at the other bins.
+
+What is kept of each cell follows from its own counts, and it is summed by itself. So neither empty bins nor other cells
+change a bit of its sums.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from detectors.arrays import Float, as_float
+from detectors.arrays import Bool, Float
 
-LANES = 32
-"""Bins are taken in whole strides of so many, and added lane by lane. Leaving out an empty stride then changes no sum in any
-bit, so that the result of a cell does not depend on which bins other cells fill."""
+Index = NDArray[np.intp]
 
 
-def occupied(*tables: ArrayLike) -> tuple[list[Float], slice]:
-    """The tables (C, B) as float64, cut to the strides from the first to the last bin in use by any, and those bins.
+@dataclass(frozen=True, slots=True)
+class Occupied:
+    """Where the N bins in use stand in tables (C, B), in order of cell and bin."""
 
-    The tables returned are new, (C, W) with W a multiple of 32, zero beyond the slice's end.
+    places: Index
+    """(N,) index into a table."""
+    begins: Index
+    """(C,) index of the first bin in use of each cell; of the next cell's where there is none."""
+    counts: Index
+    """(C,) number of bins in use."""
+    width: int
+    """B"""
 
-    >>> import numpy as np
-    >>> counts = np.zeros((2, 258), dtype=np.int64); counts[1, 100] = 7
-    >>> (found,), bins = occupied(counts)
-    >>> found.shape, bins, found[1, 4]
-    ((2, 32), slice(96, 128, None), np.float64(7.0))
-    """
-    sources = [np.atleast_2d(np.asarray(table)) for table in tables]
-    cells, width = sources[0].shape
-    used = np.flatnonzero(np.logical_or.reduce([source.any(axis=0) for source in sources]))
-    first = int(used[0]) // LANES * LANES if len(used) else 0
-    last = int(used[-1]) // LANES * LANES + LANES if len(used) else LANES
-    bins = slice(first, min(last, width))
-    found = []
-    for source in sources:
-        table = np.zeros((cells, last - first))
-        table[:, : bins.stop - first] = source[:, bins]
-        found.append(table)
-    return found, bins
+    @staticmethod
+    def of(neg: ArrayLike, pos: ArrayLike) -> Occupied:
+        """The bins that are not zero in one of the tables, both (C, B)."""
+        used = np.atleast_2d(np.asarray(neg)) != 0
+        used |= np.atleast_2d(np.asarray(pos)) != 0
+        cells, width = used.shape
+        places = np.flatnonzero(used)
+        edges = places.searchsorted(np.arange(cells + 1) * width)
+        return Occupied(places, edges[:-1], np.diff(edges), width)
 
+    def pick(self, values: ArrayLike) -> Float:
+        """Values of the bins in use, (N,), from values of each bin, (C, B) or (B,).
 
-def of_bins(values: ArrayLike, bins: slice, width: int) -> Float:
-    """Values of each bin, (B,) or (C, B), cut and padded with 0 as `occupied` does tables."""
-    source = as_float(values)
-    found = np.zeros((*source.shape[:-1], width))
-    found[..., : bins.stop - bins.start] = source[..., bins]
-    return found
+        >>> counts = np.zeros((2, 258), dtype=np.int64); counts[1, [100, 200]] = 7, 9
+        >>> Occupied.of(counts, counts).pick(counts).tolist()
+        [7.0, 9.0]
+        """
+        source = np.asarray(values)
+        at = self.places if source.ndim > 1 else self.places - np.repeat(np.arange(len(self.counts)) * self.width, self.counts)
+        return source.ravel().take(at).astype(np.float64)
 
+    def per_bin(self, values: Float) -> Float:
+        """Values of each cell (C,) at each of its bins, (N,)."""
+        return np.repeat(values, self.counts)
 
-def bin_sum(values: Float) -> Float:
-    """Sum over the bins of each cell, (C, W) to (C,), W a multiple of 32: see `bin_dot`."""
-    cells, width = values.shape
-    return _across(np.einsum("csl->cl", values.reshape(cells, width // LANES, LANES)))
+    def sum(self, values: Float) -> Float:
+        """Sum over the bins of each cell, (N,) to (C,)."""
+        return self._reduced(np.add, values, 0.0)
 
+    def least(self, values: Float) -> Float:
+        """Smallest value of each cell, (N,) to (C,); infinite where it has none."""
+        return self._reduced(np.minimum, values, np.inf)
 
-def bin_dot(values: Float, weights: Float) -> Float:
-    """Sum of values x weights over the bins of each cell, (C, W) and (C, W) or (W,) to (C,), W a multiple of 32.
+    def only(self, cells: Bool) -> tuple[Occupied, Bool]:
+        """The bins of some cells (C,), their places unchanged, and which those are (N,)."""
+        counts = self.counts[cells]
+        return Occupied(self.places, np.cumsum(counts) - counts, counts, self.width), np.repeat(cells, self.counts)
 
-    Strides are added lane by lane, element by element, then the 32 lanes: a dot product of the linear algebra library over
-    all bins adds in an order that depends on their number, in a way that differs between machines.
-
-    >>> bin_dot(np.ones((2, 64)), np.arange(64.0)).tolist()
-    [2016.0, 2016.0]
-    """
-    cells, width = values.shape
-    strides = (width // LANES, LANES)
-    if weights.ndim == 1:
-        return _across(np.einsum("csl,sl->cl", values.reshape(cells, *strides), weights.reshape(strides)))
-    return _across(np.einsum("csl,csl->cl", values.reshape(cells, *strides), weights.reshape(cells, *strides)))
-
-
-def _across(lanes: Float) -> Float:
-    total: Float = np.einsum("cl->c", lanes)
-    return total
+    def _reduced(self, reduction: np.ufunc, values: Float, empty: float) -> Float:
+        filled = self.counts > 0
+        if filled.all():
+            return reduction.reduceat(values, self.begins) if len(filled) else np.zeros(0)
+        found = np.full(len(filled), empty)
+        if len(values):
+            found[filled] = reduction.reduceat(values, self.begins[filled])
+        return found

