@@ -67,7 +67,7 @@ def _survival(done: Float, waiting: Float, *, at_risk_after: Bool, z: float) -> 
     later = np.flip(np.cumsum(np.flip(still, axis=1), axis=1), axis=1) - still
     at_risk = later + done + np.where(at_risk_after, waiting, 0.0)
     left = at_risk - done
-    survival = np.cumprod(as_float(np.where(done > 0, left / np.maximum(at_risk, 1e-300), 1.0)), axis=1)
+    survival = as_float(np.cumprod(np.where(done > 0, left / np.maximum(at_risk, 1e-300), 1.0), axis=1))
     greenwood = np.cumsum(np.where(done > 0, done / (np.maximum(at_risk, 1e-300) * left), 0.0), axis=1)
     inside = (survival > 0) & (survival < 1)
     log = np.log(np.where(inside, survival, 0.5))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from surveillance.arrays import Bool
+from surveillance.arrays import Bool, Int
 from surveillance.events.batch import EventBatch, Kind
 from surveillance.ingest.join import ACTION_BITS, Reports, grade_of
+from surveillance.panes.log_bins import LONGEST_DELAY_MS
 
 FIELD_USE_MODES = ("active", "canary")
 VERIFIED = ("routine", "random_sample")
@@ -33,6 +34,7 @@ def outcome_reports(batch: EventBatch, where: Bool) -> Reports:
         grade=grade_of([kind.values[code] for code in kind.codes[pick].tolist()], revision),
         value=columns.number("label")[pick].astype(np.uint8),
         verified=said[verification.codes[pick]],
+        when_ms=np.zeros(len(pick), np.int64),
     )
 
 
@@ -43,4 +45,16 @@ def action_reports(batch: EventBatch, where: Bool) -> Reports:
     action = columns.text("action")
     bits = np.array([ACTION_BITS[value] for value in action.values] + [0], np.uint8)
     nothing = np.zeros(len(pick), np.int64)
-    return Reports(columns.rows[pick], columns.ids("inference_id").hash[pick], nothing, bits[action.codes[pick]], nothing)
+    latency_ms = np.minimum(columns.number("latency_from_alert_ms")[pick], LONGEST_DELAY_MS)
+    sent = np.isfinite(latency_ms)
+    when_ms = np.where(
+        sent, -1 - np.rint(np.where(sent, latency_ms, 0.0)).astype(np.int64), event_times(batch.event_ms, columns.rows[pick])
+    )
+    return Reports(
+        columns.rows[pick], columns.ids("inference_id").hash[pick], nothing, bits[action.codes[pick]], nothing, when_ms
+    )
+
+
+def event_times(event_ms: Int, row: Int) -> Int:
+    """Event times as `Reports.when_ms` says them: below zero stands something else, and nothing was alerted before 1970."""
+    return np.maximum(event_ms[row], 0)

@@ -69,7 +69,8 @@ class Inferences(NamedTuple):
 class Reports(NamedTuple):
     """Counted outcomes or actions in position order. `grade` orders labels; `value` = label, or action bit.
 
-    `verified`: 1 routine or random sample, 0 not, -1 not said (the manifest's default applies).
+    `verified`: 1 routine or random sample, 0 not, -1 not said (the manifest's default applies). `when_ms` of an action: its
+    event time, or -1 - the time since the alert where it says that itself; no outcome is asked.
     """
 
     row: Int
@@ -77,10 +78,13 @@ class Reports(NamedTuple):
     grade: Int
     value: Small
     verified: Int
+    when_ms: Int
 
     def where(self, mine: Bool) -> Reports:
         """The reports marked."""
-        return Reports(self.row[mine], self.key[mine], self.grade[mine], self.value[mine], self.verified[mine])
+        return Reports(
+            self.row[mine], self.key[mine], self.grade[mine], self.value[mine], self.verified[mine], self.when_ms[mine]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ class Joined:
     """One contribution each, ascending by `row`, the row whose record completes the join.
 
     `sign` +1 adds, -1 takes out; `first` marks the first label of an inference. For actions `value` holds the bits that
-    are new, and `before` those known earlier; for labels `value` is the label and `before` is zero.
+    are new, and `before` those known earlier; for labels `value` is the label and `before` is zero. `delay_ms` = from the
+    alert to the action, never below 0; of a label zero.
     """
 
     row: Int
@@ -103,6 +108,7 @@ class Joined:
     sign: Int
     first: Bool
     arrival_ms: Int
+    delay_ms: Int
 
 
 def grade_of(kind: Sequence[str], revision: Int) -> Int:
@@ -111,12 +117,18 @@ def grade_of(kind: Sequence[str], revision: Int) -> Int:
     return ranks * _REVISIONS + np.clip(revision, 0, _REVISIONS - 1)
 
 
+def delay_of(event_ms: Int, when_ms: Int) -> Int:
+    """From alerts at `event_ms` to the actions on them: what `Reports.when_ms` says."""
+    return np.maximum(np.where(when_ms < 0, -1 - when_ms, when_ms - event_ms), 0)
+
+
 class _Matched(NamedTuple):
     row: Int
     inference: Records
     grade: Int
     value: Small
     verified: Int
+    when_ms: Int
 
 
 class JoinIndex:
@@ -174,10 +186,11 @@ class JoinIndex:
             row[here] = np.maximum(row[here], fresh.rows[nearest[here]])
             waits &= ~here
             found |= here & (broker_ms[row] - broker_ms[reports.row] <= WAIT_MS)
-        matched = _Matched(row[found], inference[found], reports.grade[found], reports.value[found], reports.verified[found])
+        known = reports.where(found)
+        matched = _Matched(row[found], inference[found], known.grade, known.value, known.verified, known.when_ms)
         matched = _released(matched, fresh, waiting, broker_ms)
         for at in np.flatnonzero(waits).tolist():
-            said = (int(reports.grade[at]), int(reports.value[at]), int(reports.verified[at]))
+            said = (int(reports.grade[at]), int(reports.value[at]), int(reports.verified[at]), int(reports.when_ms[at]))
             waiting.add(int(reports.key[at]), WaitingReport(*said, int(broker_ms[reports.row[at]])))
         # Stable: reports completed by the same record keep the order of their own positions.
         order = np.argsort(matched.row, kind="stable")
@@ -236,7 +249,9 @@ class JoinIndex:
             records["arrival_and_mask"] = np.fromiter(packed, np.int64, len(states))
         self._actions.insert(records)
         ones = np.ones(len(key), np.int64)
-        return _joined(matched.row, matched.inference, fresh, before, np.zeros(len(key), np.bool_), ones, ones > 0, arrival)
+        nobody = np.zeros(len(key), np.bool_)
+        delay_ms = delay_of(matched.inference["at_ms"], matched.when_ms)
+        return _joined(matched.row, matched.inference, fresh, before, nobody, ones, ones > 0, arrival, delay_ms)
 
 
 def _unpacked(arrival_and_mask: int) -> tuple[int, int]:
@@ -244,7 +259,9 @@ def _unpacked(arrival_and_mask: int) -> tuple[int, int]:
 
 
 def _picked(matched: _Matched, at: Int) -> _Matched:
-    return _Matched(matched.row[at], matched.inference[at], matched.grade[at], matched.value[at], matched.verified[at])
+    return _Matched(
+        matched.row[at], matched.inference[at], matched.grade[at], matched.value[at], matched.verified[at], matched.when_ms[at]
+    )
 
 
 class _Fresh(NamedTuple):
@@ -284,6 +301,7 @@ def _released(matched: _Matched, fresh: _Fresh, waiting: Waiting, broker_ms: Int
         np.concatenate([entries[:, 0], matched.grade]),
         np.concatenate([entries[:, 1].astype(np.uint8), matched.value]),
         np.concatenate([entries[:, 2], matched.verified]),
+        np.concatenate([entries[:, 3], matched.when_ms]),
     )
 
 
@@ -304,11 +322,20 @@ def _joined_labels(matched: _Matched, states: Records, simple: Int, steps: _Step
         sign[order],
         first[order],
         state["arrival_ms"],
+        np.zeros(len(at), np.int64),
     )
 
 
 def _joined(
-    row: Int, inference: Records, value: Small, before: Small, verified: Bool, sign: Int, first: Bool, arrival_ms: Int
+    row: Int,
+    inference: Records,
+    value: Small,
+    before: Small,
+    verified: Bool,
+    sign: Int,
+    first: Bool,
+    arrival_ms: Int,
+    delay_ms: Int,
 ) -> Joined:
     packed = inference["score"]
     return Joined(
@@ -324,4 +351,5 @@ def _joined(
         sign=sign,
         first=first,
         arrival_ms=arrival_ms,
+        delay_ms=delay_ms,
     )

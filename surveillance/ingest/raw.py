@@ -1,7 +1,8 @@
 """Raw rows: what is kept of an event, and how the order-dependent state is read back from them after a restart.
 
 `packed` columns: 0 score in micro-units with the flag and field-use bits; 1 grade of a label; 2 label or action bit, with
-what was said of verification; 3 hash of the original coordinates of an event that the service produced again.
+what was said of verification; 3 hash of the original coordinates of an event that the service produced again; 4 for an
+action that says its time since the alert 1 + that time, else zero.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from surveillance.coded_texts import CodedTexts
 from surveillance.events.batch import Coded, EventBatch, Kind
 from surveillance.ingest.cells import CellTable, Group
 from surveillance.ingest.classify import ORIGIN_COLUMN, STORED, Classified, Disposition
+from surveillance.ingest.field_use import event_times
 from surveillance.ingest.join import FIELD_USE_BIT, FLAGGED_BIT, Inferences, Reports
 from surveillance.store.protocol import RawRows
 
-PACKED_COLUMNS = 4
+PACKED_COLUMNS = 5
 _SCORE, _GRADE, _REPORT = range(ORIGIN_COLUMN)
+_SINCE_ALERT = 4
 _VERIFIED_SHIFT = 8
 _WITH_SUBJECT = (Kind.INFERENCE, Kind.OUTCOME, Kind.ALERT_ACTION)
 
@@ -40,6 +43,7 @@ def raw_rows(
     for said in reports:
         packed[said.row, _GRADE] = said.grade
         packed[said.row, _REPORT] = said.value.astype(np.int64) + (said.verified + 1 << _VERIFIED_SHIFT)
+        packed[said.row, _SINCE_ALERT] = np.maximum(-said.when_ms, 0)
     subject, subject_id, token = _subjects(batch)
     rows = np.flatnonzero(np.isin(classified.disposition, STORED))
     picked = rows.tolist()
@@ -130,4 +134,12 @@ def _reports(rows: RawRows, counted: Bool, kind: Kind) -> Reports:
     report = rows.packed[:, _REPORT]
     at = np.flatnonzero(counted & (rows.kind == kind) & (report >= 0))
     said = report[at]
-    return Reports(at, rows.subject[at], rows.packed[at, _GRADE], (said & 0xFF).astype(np.uint8), (said >> _VERIFIED_SHIFT) - 1)
+    since_alert = rows.packed[at, _SINCE_ALERT] if rows.packed.shape[1] > _SINCE_ALERT else np.zeros(len(at), np.int64)
+    return Reports(
+        row=at,
+        key=rows.subject[at],
+        grade=rows.packed[at, _GRADE],
+        value=(said & 0xFF).astype(np.uint8),
+        verified=(said >> _VERIFIED_SHIFT) - 1,
+        when_ms=np.where(since_alert > 0, -since_alert, event_times(rows.event_ms, at)),
+    )
