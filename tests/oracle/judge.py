@@ -109,17 +109,19 @@ def judge_end(ledger: Ledger, policy: Policy, monitor: Document, end_ms: int) ->
             measured[scope] = _measured(ledger, policy, monitor, one, scope, rows, end_ms)
     _adjust(policy, measured)
     window, judged = policy.window(monitor), {}
+    seen = sum(number.n > 0 for number, _, _, _ in measured.values())
     for scope, (number, facts, start_ms, pooled_to) in measured.items():
-        levels = level_verdicts(monitor["limits"], number, replace(facts, family=family(policy, monitor, len(measured))))
+        levels = level_verdicts(monitor["limits"], number, replace(facts, family=family(policy, monitor, seen)))
         extended = not window.cumulative and start_ms < end_ms - window.size
         judged[scope] = Judgement(scope, start_ms, end_ms, overall(levels), levels, number, extended, pooled_to)
     return judged
 
 
 def family(policy: Policy, monitor: Document, seen: int) -> int:
-    """How many scopes an e limit is multiplied by: the declared values of all axes, else the scopes seen."""
+    """How many scopes an e limit is multiplied by: the declared values of all axes (features of `*` too), else the scopes seen."""
     sizes = [math.prod(policy.declared(axis) for axis in by.split("*") if by) for by in monitor.get("by") or [""]]
-    return sum(sizes) if all(sizes) else seen
+    features = len(policy.baselines.get("features", [])) if monitor["metric"].get("feature") == "*" else 1
+    return max(1, sum(sizes) * features if all(sizes) else seen)
 
 
 def scopes_seen(ledger: Ledger, policy: Policy, one: Series, rows: list[Event], end_ms: int) -> Iterator[Scope]:
@@ -203,7 +205,7 @@ def _question(
 def _identical(question: Question, rows: list[Event]) -> int | None:
     """Consecutive windows of the monitor up to the judged one that hold values and have its bin counts; None without bins."""
     newest = of_inputs.histogram(question, of_inputs.values(question))
-    if newest is None:
+    if newest is None or not newest.n:
         return None
     window, equal = question.window, 0
     for end_ms in range(question.end_ms, min((row.event_ms for row in rows), default=question.end_ms), -window.slide):

@@ -125,11 +125,18 @@ def variance_ratio(question: Question, n: int) -> Measure:
         return Measure(n, reason="unknown_reference")
     if n < 2:
         return Measure(n, reason="degenerate_outcomes")
-    observed = _floats(values(question))
+    observed = _cut(question, _floats(values(question)))
     ratio = float(np.var(observed, ddof=1)) / reference["sd"] ** 2
     tails = _tails(observed, ratio, m)
     p = {"lower": tails[0], "upper": tails[1], "both": min(1.0, 2 * min(tails))}[question.metric.get("tail", "lower")]
     return Measure(n, ratio, None, None, "log_variance", p)
+
+
+def _cut(question: Question, observed: Floats) -> Floats:
+    """Values within 8 sd of the overall baseline's mean, where it states both."""
+    overall = question.policy.feature(question.feature) or {}
+    mean, sd = overall.get("mean"), overall.get("sd")
+    return observed if mean is None or not sd else np.clip(observed, mean - 8 * sd, mean + 8 * sd)
 
 
 def _tails(observed: Floats, ratio: float, m: float) -> tuple[float, float]:
