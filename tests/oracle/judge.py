@@ -118,7 +118,7 @@ def judge_end(ledger: Ledger, policy: Policy, monitor: Document, end_ms: int) ->
 
 
 def family(policy: Policy, monitor: Document, seen: int) -> int:
-    """How many scopes an e limit is multiplied by: the declared values of all axes (features of `*` too), else the scopes seen."""
+    """How many scopes an e limit is multiplied by: declared values of all axes (features of `*` too), else scopes seen."""
     sizes = [math.prod(policy.declared(axis) for axis in by.split("*") if by) for by in monitor.get("by") or [""]]
     features = len(policy.baselines.get("features", [])) if monitor["metric"].get("feature") == "*" else 1
     return max(1, sum(sizes) * features if all(sizes) else seen)
