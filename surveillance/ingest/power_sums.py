@@ -18,7 +18,8 @@ _UNITS = {Shape.FIRST_NANO: 1e9, Shape.SQUARE_NANO: 1e9, Shape.CUBE: 1e8, Shape.
 
 def power_sums(numbers: Float, usable: Bool, scale: StandardScale, bins: int) -> list[Increments]:
     """What rows add to the columns of `SHAPE` behind its bins; numbers and `usable` have shape (n,)."""
-    z = np.where(usable, (np.where(usable, numbers, 0.0) - scale.mean) / scale.sd, 0.0)
+    with np.errstate(over="ignore"):  # what overflows lies at the clip
+        z = np.where(usable, (np.where(usable, numbers, 0.0) - scale.mean) / scale.sd, 0.0)
     found = [
         # Also where there is no number: a scope is there once it has an inference.
         Increments(bins + Shape.NUMBERS, usable.astype(np.int64)),

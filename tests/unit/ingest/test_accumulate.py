@@ -77,3 +77,15 @@ def test_blocks_of_bounded_size_add_up(monkeypatch):
     for _, delta in folded(rows)[0]:
         split[delta.key] = split[delta.key] + delta.counts
     assert {key: counts.tolist() for key, counts in split.items()} == {delta.key: delta.counts.tolist() for _, delta in plain}
+
+
+def test_sums_of_large_integers_are_exact_however_they_are_split():
+    rng = np.random.default_rng(4)
+    weights = rng.integers(10**11, 4 * 10**11, 200_000)
+    weights[::7] *= -1
+    at = rng.integers(0, 3, len(weights))
+    exact = [sum(weights[at == index].tolist()) for index in range(3)]
+    assert abs(exact[0]) > 2**53, "floats would round it"
+    assert accumulate._integer_sums(at, weights, 3).tolist() == exact
+    halves = [accumulate._integer_sums(at[part], weights[part], 3) for part in (slice(0, 777), slice(777, None))]
+    assert sum(halves).tolist() == exact
