@@ -7,6 +7,7 @@ chances make an incident is worked out: a chain of states for looks that share n
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,8 +24,9 @@ from surveillance.times import DAY_MS
 _SHARES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 """Shares of a sliding window after the onset at which chances are drawn; between them they are interpolated."""
 _MOST_LOOKS = 3000
+_MOST_HALVINGS = 12
+_BISECTIONS = 4
 _LONGEST_SPAN = 1000
-_BISECTIONS = 6
 _FEW_PATHS = 250
 """Of the paths, enough to find a smallest harm."""
 _HOPELESS = 1e-3
@@ -49,14 +51,14 @@ class Detector:
     def days(self, harm: Harm, power: float) -> float | None:
         """Days from the onset, at the start of a window, until an incident has opened with this probability; None = never."""
         after = harmed(self._cell.world, self._monitor, harm)
-        final = self._onset.chances(after, 1.0)
+        final = self._onset.chances(after, 1.0, finely=True)
         if final.breach < _HOPELESS or self._onset.is_too_small:
             return None
         looks = self._independent(final, power) if self._is_independent() else self._overlapping(after, final, power)
         return None if looks is None else looks * self._onset.slide_ms / DAY_MS + self._delay_days
 
-    def power_within(self, harm: Harm, days: float) -> float:
-        """Probability that the harm has opened an incident so many days after its onset."""
+    def power_within(self, harm: Harm, days: float, enough: float = 1.0) -> float:
+        """Probability, to within `enough`, that the harm has opened an incident so many days after its onset."""
         final = self._onset.chances(harmed(self._cell.world, self._monitor, harm), 1.0)
         left_ms = (days - self._delay_days) * DAY_MS - self._onset.width_ms
         if left_ms < 0 or final.breach < _HOPELESS or self._onset.is_too_small:
@@ -66,20 +68,20 @@ class Detector:
             return chance_within(final.breach, final.met, self._rule.k, self._rule.of, looks)
         breached, met = verdict_paths(np.full(looks, final.breach), np.full(looks, final.met), self._stride)
         few = slice(_FEW_PATHS)
-        hits = first_hits(breached[few], met[few], self._rule.k, self._rule.of, self._apart)
+        hits = first_hits(breached[few], met[few], self._rule.k, self._rule.of, self._apart, enough=enough)
         return float((hits < looks).mean())
 
     def smallest(self, harm: Harm, days: float, power: float) -> float | None:
-        """The smallest harm that opens an incident within so many days with this probability; None where none does."""
-        low, high = 0.0, harm.most
-        if self.power_within(harm.at(high), days) < power:
-            high = self._largest_seen(harm, days, power)
-            if high == 0.0:
-                return None
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2
-            low, high = (low, middle) if self.power_within(harm.at(middle), days) >= power else (middle, high)
-        return high
+        """The smallest harm, to a few per cent, that opens an incident within so many days with this probability.
+
+        None where none does.
+        """
+
+        def seen(size: float) -> bool:
+            return self.power_within(harm.at(size), days, enough=power) >= power
+
+        high = harm.most if seen(harm.most) else self._largest_seen(harm, days, power)
+        return smallest_seen(seen, high) if high > 0 else None
 
     def _largest_seen(self, harm: Harm, days: float, power: float) -> float:
         """A harm that is seen although the largest one leaves nothing to judge; 0 where there is none."""
@@ -117,3 +119,17 @@ class Detector:
             return None
         hazard = -math.log(left / alive) / (looks - half)
         return looks + math.log(left / (1.0 - power)) / hazard
+
+
+def smallest_seen(seen: Callable[[float], bool], large: float) -> float:
+    """The smallest size that is seen, to a few per cent, below one that is."""
+    high = large
+    for _ in range(_MOST_HALVINGS):
+        if not seen(high / 2):
+            break
+        high /= 2
+    low = high / 2
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    return high

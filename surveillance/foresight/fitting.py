@@ -22,8 +22,8 @@ WORST = 3
 """Monitors of a level for which a limit is looked for, the worst first."""
 INTERVAL_LEVELS = (0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999, 0.999999)
 _P_STEPS = 12
-_H_STEP = 1.04
-_MOST_H_STEPS = 60
+_LARGEST_RISE = 16
+_BISECTIONS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Moni
 
     rate = _by_its_type(manifest, digest, field, level)
     if isinstance(monitor.metric, BernoulliCusum | NormalChart) and limit.h is not None:
-        found = _first((limit.h * _H_STEP**step for step in range(1, _MOST_H_STEPS)), monitor, level, "h", rate, share)
-        return Fit(monitor.id, level, "h", limit.h, None if found is None else math.ceil(found * 100) / 100, share)
+        found = _smallest_h(limit.h, lambda h: rate(with_limit(monitor, level, "h", h)) <= share)
+        return Fit(monitor.id, level, "h", limit.h, found, share)
     if cells_of(manifest, field, monitor):
         rate = _on_the_same_windows(manifest, digest, field, monitor, level)
     if limit.p is not None:
@@ -108,6 +108,19 @@ def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Moni
         found = next((one for one in levels if rate(with_interval(monitor, one)) <= share), None)
         return Fit(monitor.id, level, "interval.level", monitor.interval.level, found, share)
     return None
+
+
+def _smallest_h(now: float, fits: Callable[[float], bool]) -> float | None:
+    """The smallest limit of a chart that fits, rounded up to two decimals."""
+    low, high = now, 2 * now
+    while not fits(high):
+        low, high = high, 2 * high
+        if high > _LARGEST_RISE * now:
+            return None
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return math.ceil(high * 100) / 100
 
 
 def _first(

@@ -29,7 +29,8 @@ class Forecast:
 
 
 def foresee(manifest: Manifest, digest: str) -> Forecast:
-    """The forecast of a manifest; the same each time for one digest."""
+    """The forecast of a manifest for an average month; the same each time for one digest."""
+    manifest = without_season(manifest)
     field = assumptions_of(manifest)
     monitors = manifest.surveillance.monitors
     alarms = [one for monitor in monitors for one in false_alarms_of(manifest, digest, field, monitor)]
@@ -51,7 +52,14 @@ def power_of(
     manifest: Manifest, digest: str, *, effect: float | None = None, power: float | None = None
 ) -> tuple[Stated, tuple[ForeseenHarm, ...]]:
     """What each monitor and scope would see of the stated harm, and how soon; `effect` and `power` replace the manifest's."""
+    manifest = without_season(manifest)
     field, stated = assumptions_of(manifest), stated_harm(manifest, effect, power)
     return stated, tuple(
         one for monitor in manifest.surveillance.monitors for one in foreseen_harms(manifest, digest, field, monitor, stated)
     )
+
+
+def without_season(manifest: Manifest) -> Manifest:
+    """The manifest as it judges an average month."""
+    metrics = tuple(metric.model_copy(update={"month_factor": None}) for metric in manifest.baselines.metrics)
+    return manifest.model_copy(update={"baselines": manifest.baselines.model_copy(update={"metrics": metrics})})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from detectors.run_length import RunLength
 from surveillance.evaluation.evidence import Scope
 from surveillance.foresight.assumptions import FieldAssumptions
-from surveillance.foresight.detection import Detector
+from surveillance.foresight.detection import Detector, smallest_seen
 from surveillance.foresight.false_alarms import normal_run_length
 from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, harm_of
@@ -26,7 +26,7 @@ from surveillance.times import DAY_MS
 
 DEFAULT_POWER = 0.8
 WITHIN_DAYS = 90.0
-_BISECTIONS = 6
+_MOST_SHIFT = 5.0
 _MOST_WINDOWS = 1 << 18
 
 
@@ -124,7 +124,7 @@ def _by_label_chart(
             def seen(size: float, chart: LabelChart = chart, left_days: float = left_days) -> bool:
                 return left_days > 0 and chart.signals_within(harmful(size), h, stated.power, left_days)
 
-            smallest = _bisected(seen, most)
+            smallest = smallest_seen(seen, most) if seen(most) else None
             words = "none" if smallest is None else text.format(smallest)
             delayed = None if days is None else days + delay_days
             yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), delayed, smallest, words)
@@ -151,7 +151,11 @@ def _by_normal_chart(
 
             count = _windows(run(effect), stated.power)
             days = None if count is None else count * window.slide_ms / DAY_MS
-            smallest = _bisected(lambda size, run=run: run(size).within(looks) >= stated.power, 5.0)  # type: ignore[misc]
+
+            def seen(size: float, run: Callable[[float], RunLength] = run) -> bool:
+                return run(size).within(looks) >= stated.power
+
+            smallest = smallest_seen(seen, _MOST_SHIFT) if seen(_MOST_SHIFT) else None
             words = "none" if smallest is None else text.format(smallest)
             yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), days, smallest, words)
 
@@ -172,15 +176,4 @@ def _windows(run: RunLength, power: float) -> int | None:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if run.within(middle) >= power else (middle, high)
-    return high
-
-
-def _bisected(seen: Callable[[float], bool], most: float) -> float | None:
-    """The smallest size that is seen, None where the largest is not."""
-    if not seen(most):
-        return None
-    low, high = 0.0, most
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if seen(middle) else (middle, high)
     return high

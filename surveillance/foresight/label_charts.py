@@ -12,7 +12,7 @@ from surveillance.foresight.chance import chance
 from surveillance.manifest.metrics_performance import BernoulliCusum
 
 _PATHS = 200
-_STEPS = 2500
+_STEPS = 1500
 _HORIZONS_DAYS = (5.0, 60.0, 730.0)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from surveillance.arrays import Int
-from surveillance.evaluation.verdict import Verdict
+from surveillance.evaluation.verdict import Verdict, level_verdict
 from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import chance
@@ -21,6 +21,9 @@ from surveillance.times import DAY_MS
 
 WINDOWS = 160
 """Windows drawn for each chance."""
+MANY_WINDOWS = 2000
+"""Windows drawn where few of them breach: two breaches of three looks then come by the square of that chance."""
+RARE = 0.3
 
 
 class Chances(NamedTuple):
@@ -56,29 +59,36 @@ class Onset:
         """Whether a look is expected not to reach the minimum sample, however far it reaches back."""
         return self._size_of(self.width_ms) < self._examiner.needed
 
-    def chances(self, after: World, share: float) -> Chances:
-        """Verdicts of looks of which this share of time lies after the onset; the draws are the same for every harm."""
+    def chances(self, after: World, share: float, *, finely: bool = False) -> Chances:
+        """Verdicts of looks of which this share of time lies after the onset; the draws are the same for every harm.
+
+        `finely`: from many windows where few breach.
+        """
+        found = self._drawn(after, share, WINDOWS)
+        return self._drawn(after, share, MANY_WINDOWS) if finely and 0 < found.breach < RARE else found
+
+    def _drawn(self, after: World, share: float, windows: int) -> Chances:
         draws = chance(*self._names, f"{share:.3f}")
-        cases = self._cases(self.width_ms)
+        cases = self._cases(self.width_ms, windows)
         late = draws.binomial(cases, share)
-        common = draws.standard_normal(WINDOWS)
+        common = draws.standard_normal(windows)
         counts = after.draw(draws, late, common)
         if share < 1.0:
             counts = counts + self._cell.world.draw(draws, cases - late, common)
-        looks = self._examiner.looks(self._examiner.findings(counts))
-        verdicts = [look.levels[self._level] for look in looks]
+        limit = self._cell.series.monitor.limits.by_level[self._level]
+        verdicts = [level_verdict(limit, finding) for finding in self._examiner.findings(counts)]
         return Chances(_share_of(verdicts, Verdict.BREACHED), _share_of(verdicts, Verdict.MET))
 
-    def _cases(self, width_ms: int) -> Int:
-        """Inferences (WINDOWS,) of windows spread over the hours of the week."""
+    def _cases(self, width_ms: int, windows: int) -> Int:
+        """Inferences (windows,) of windows spread over the hours of the week."""
         draws = chance(*self._names, "cases")
-        expected = expected_cases(self._field, self._cell.scope.share, width_ms, WINDOWS)
+        expected = expected_cases(self._field, self._cell.scope.share, width_ms, windows)
         return drawn_cases(draws, self._field, self._cell.scope.share, expected)
 
     def _size_of(self, width_ms: int) -> float:
         """Mean n of windows of a width in the quiet field."""
         draws = chance(*self._names, "sizes")
-        counts = self._cell.world.draw(draws, self._cases(width_ms), np.zeros(WINDOWS))
+        counts = self._cell.world.draw(draws, self._cases(width_ms, WINDOWS), np.zeros(WINDOWS))
         return float(self._examiner.sizes(counts).mean())
 
     def _spans(self) -> int:

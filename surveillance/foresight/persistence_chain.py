@@ -64,14 +64,16 @@ def _chain(breach: float, met: float, k: int, of: int) -> tuple[Float, Float]:
     return chain, done
 
 
-def first_hits(breached: Bool, met: Bool, k: int, of: int, apart: int = 1) -> Int:
-    """First look (R,) of each path at which the rule holds, by columns of (R, T); T where it never does.
+def first_hits(breached: Bool, met: Bool, k: int, of: int, apart: int = 1, *, enough: float = 1.0) -> Int:
+    """First look (R,) of each path at which the rule holds, by columns of (R, T); T where it never does, or where it holds
+    after it has held in `enough` of the paths.
 
     Looks that are not a multiple of `apart` from each other share events, and count once.
     """
     paths, looks = breached.shape
     memory = np.zeros((apart, paths, of), np.int8)
     filled = np.full(paths, looks, np.int64)
+    held = 0
     for look in range(looks):
         last = memory[look % apart]
         said = breached[:, look] | met[:, look]
@@ -79,4 +81,7 @@ def first_hits(breached: Bool, met: Bool, k: int, of: int, apart: int = 1) -> In
         last[said, -1] = breached[said, look]
         hit = breached[:, look] & (last.sum(axis=1) >= k) & (filled == looks)
         filled[hit] = look
+        held += int(hit.sum())
+        if held >= enough * paths:
+            break
     return filled

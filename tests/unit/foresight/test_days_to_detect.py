@@ -1,0 +1,132 @@
+"""The days that lint foretells are those that a plain simulation of the same field takes, within 15 %."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detectors.bernoulli_cusum import weights
+from surveillance.foresight.assumptions import assumptions_of
+from surveillance.foresight.chance import chance
+from surveillance.foresight.detection import Detector
+from surveillance.foresight.harms import harm_of
+from surveillance.foresight.label_charts import LabelChart
+from surveillance.foresight.onset import Onset
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_performance import BernoulliCusum
+from surveillance.times import DAY_MS
+from tests.unit.foresight.field import DIGEST, Document, manifest_of, monitor, only_cell, simulated_days
+
+TWO_OF_THREE = {"k": 2, "of": 3, "clear_after": 3}
+TUMBLING = [
+    monitor("missing_rate", "day", {"abs": 0.04}, feature="px", persistence=TWO_OF_THREE),
+    monitor("poisson_rate_ratio", "hour", {"rr_ci_lower_above": 1.2}, numerator="alerts", exposure="encounters"),
+    monitor("psi", "day", {"p": 0.001, "effect_min": 0.02}, feature="px", persistence=TWO_OF_THREE),
+    monitor("rate", "day", {"ci_lower_above": 0.15}, numerator="overrides", denominator="actioned_alerts"),
+]
+SLIDING = [
+    monitor("proportion_vs_floor", "month", {"ci_upper_below": 0.88}, event="sensitivity", persistence=TWO_OF_THREE),
+    monitor("proportion_vs_floor", "week", {"ci_upper_below": 0.9}, event="sensitivity", interval={"method": "wilson"}),
+    monitor("observed_expected", "month", {"outside": [0.8, 1.25]}, persistence=TWO_OF_THREE),
+    monitor("calibration_slope", "month", {"outside": [0.8, 1.25]}),
+    monitor("auroc", "month", {"ci_upper_below": 0.87}),
+]
+EFFECTS = {"missing_rate": 0.04, "poisson_rate_ratio": 0.8, "psi": 0.2, "rate": 0.09, "auroc": 0.06}
+
+
+def foretold_and_simulated(manifest: Manifest, effect: float | None, *, courses: int, horizon: int) -> tuple[float, float]:
+    field, cell = assumptions_of(manifest), only_cell(manifest)
+    harm = harm_of(cell.series.monitor, 0.1)
+    assert harm is not None
+    harm = harm if effect is None else harm.at(effect)
+    onset = Onset(manifest, DIGEST, field, cell, "investigate")
+    foretold = Detector(manifest, onset, cell, "investigate", 0.0).days(harm, 0.8)
+    assert foretold is not None
+    return foretold, simulated_days(manifest, cell, harm, 0.8, courses=courses, horizon=horizon)
+
+
+def step_days(manifest: Manifest) -> float:
+    window = manifest.surveillance.window(manifest.surveillance.monitors[0].window or "")
+    assert window is not None
+    return window.slide_ms / DAY_MS
+
+
+def agree(manifest: Manifest, foretold: float, simulated: float) -> bool:
+    """Within 15 %, or within one look: an incident opens at a look and not between two."""
+    return abs(foretold - simulated) <= max(0.15 * simulated, step_days(manifest) * 1.01)
+
+
+@pytest.mark.parametrize("described", TUMBLING, ids=lambda one: f"{one['id']}-{one['window']}")
+def test_looks_that_share_no_events(described: Document) -> None:
+    manifest = manifest_of(described)
+    foretold, simulated = foretold_and_simulated(manifest, EFFECTS[described["id"]], courses=500, horizon=150)
+    assert simulated > 2 * step_days(manifest)
+    assert agree(manifest, foretold, simulated), (foretold, simulated)
+
+
+@pytest.mark.parametrize("described", SLIDING, ids=lambda one: f"{one['id']}-{one['window']}")
+def test_looks_at_windows_that_overlap(described: Document) -> None:
+    manifest = manifest_of(described, a_day=240.0)
+    foretold, simulated = foretold_and_simulated(manifest, EFFECTS.get(described["id"]), courses=100, horizon=60)
+    assert 3 < simulated < 60
+    assert agree(manifest, foretold, simulated), (foretold, simulated)
+
+
+def test_windows_that_reach_back_for_their_minimum_sample() -> None:
+    strata = {"below_min": "accumulate", "min_sample": {"inferences": 200}}
+    described = monitor("missing_rate", "hour", {"abs": 0.04}, feature="px", persistence=TWO_OF_THREE)
+    manifest = manifest_of(described, strata=strata)
+    foretold, simulated = foretold_and_simulated(manifest, 0.06, courses=60, horizon=24 * 12)
+    assert abs(foretold - simulated) <= 0.15 * simulated, (foretold, simulated)
+
+
+def test_charts_of_labels() -> None:
+    described: Document = {
+        "id": "miss", "metric": {"type": "bernoulli_cusum", "event": "miss", "p0": 0.1, "p1": 0.2}, "window": "per_label",
+        "limits": {"investigate": {"h": 4.0}},
+    }  # fmt: skip
+    manifest = manifest_of(described)
+    metric = manifest.surveillance.monitors[0].metric
+    assert isinstance(metric, BernoulliCusum)
+    foretold = LabelChart(metric, assumptions_of(manifest), 1.0).days(0.2, 4.0, 0.8)
+    assert foretold is not None
+    event, nonevent = (float(one) for one in weights(0.1, 0.2))
+    draws, waited = chance("label by label"), []
+    for _ in range(300):
+        s = labels = 0.0
+        while s < 4.0:
+            s, labels = max(0.0, s + (event if draws.random() < 0.2 else nonevent)), labels + 1
+        waited.append(labels)
+    simulated = float(np.quantile(waited, 0.8)) / 48  # a tenth of 480 a day are positive, and all are labelled
+    assert abs(foretold - simulated) <= 0.15 * simulated, (foretold, simulated)
+
+
+def test_a_larger_harm_is_seen_sooner_and_one_inside_the_limit_never() -> None:
+    manifest = manifest_of(monitor("missing_rate", "day", {"abs": 0.1}, feature="px"))
+    cell = only_cell(manifest)
+    harm = harm_of(cell.series.monitor, 0.1)
+    assert harm is not None
+    detector = Detector(
+        manifest, Onset(manifest, DIGEST, assumptions_of(manifest), cell, "investigate"), cell, "investigate", 0.0
+    )
+    small, large = detector.days(harm.at(0.11), 0.8), detector.days(harm.at(0.2), 0.8)
+    assert small is not None
+    assert large is not None
+    assert large < small
+    assert detector.days(harm.at(0.02), 0.8) is None
+
+
+def test_the_smallest_harm_is_seen_in_time_and_a_smaller_one_is_not() -> None:
+    manifest = manifest_of(monitor("proportion_vs_floor", "month", {"ci_upper_below": 0.88}, event="sensitivity"))
+    cell = only_cell(manifest)
+    harm = harm_of(cell.series.monitor, 0.1)
+    assert harm is not None
+    detector = Detector(
+        manifest, Onset(manifest, DIGEST, assumptions_of(manifest), cell, "investigate"), cell, "investigate", 0.0
+    )
+    smallest = detector.smallest(harm, 90.0, 0.8)
+    assert smallest is not None
+    assert detector.power_within(harm.at(smallest), 90.0) >= 0.8 > detector.power_within(harm.at(smallest * 0.85), 90.0)
+    days = detector.days(harm.at(smallest * 1.1), 0.8)
+    assert days is not None
+    assert days <= 90
