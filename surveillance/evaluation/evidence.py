@@ -22,7 +22,8 @@ class Evidence:
     `revision` = largest version per partition among the rows read; `counts` = the summed vector; `partial` = a partition
     had not reached the window's end, so the window may be breached but never met; `withdrawn` = a correction emptied the pane
     of a chart, so that nothing was looked at there; `mature_from_ms` = watermark that made its labels old enough, where it was
-    age alone that did; `beside` = what stands beside the number for people, by its public name.
+    age alone that did; `identical` = windows in a row with the same counts, and `e_family` = scopes that share the limit of an
+    e-value, where a limit asks; `beside` = what stands beside the number for people, by its public name.
     """
 
     tenant: str
@@ -41,6 +42,8 @@ class Evidence:
     baseline: float | None = None
     p: float | None = None
     coverage: float | None = None
+    identical: int | None = None
+    e_family: int | None = None
     pooled_to: Scope | None = None
     extended: bool = False
     withdrawn: bool = False
@@ -79,6 +82,8 @@ class Evidence:
                 "pooled_to": None if self.pooled_to is None else dict(self.pooled_to),
                 "counts": list(self.counts[: last + 1]),
                 "revision": {str(partition): version for partition, version in sorted(self.revision.items())},
+                **({} if self.identical is None else {"identical_windows": self.identical}),
+                **({} if self.e_family is None else {"e_family": self.e_family}),
                 **(self.beside or {}),
             }
         )

@@ -86,6 +86,7 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
     """Evidence of every scope of a monitor at one window end; p-values are adjusted over all of them together."""
     partial = moment.complete_ms < end_ms
     family = e_family(subject.plan.manifest, monitor, sum(one.finding.outcome.n > 0 for one in judged))
+    asks_e = any(limit.e is not None for limit in monitor.limits.by_level.values())
     adjusted = adjust(subject, [one.finding.outcome for one in judged])
     found = []
     for one, p in zip(judged, adjusted, strict=True):
@@ -111,6 +112,8 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
                 baseline=one.finding.baseline,
                 p=p,
                 coverage=one.finding.coverage,
+                identical=one.finding.identical,
+                e_family=family if asks_e else None,
                 pooled_to=one.pooled_to,
                 extended=one.extended,
                 withdrawn=one.withdrawn,

@@ -60,6 +60,7 @@ class NormalChartMonitor(WindowedMonitor):
         self.metric = metric
         self._needed = subject.plan.manifest.minimum_sample_of(monitor)
         self._sides: dict[tuple[Axes, str], _ByEnd[Float]] = {}
+        self._standards: dict[tuple[Axes, str], Standard | None] = {}
         self._revisions: _ByEnd[dict[int, int]] = _ByEnd()
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
@@ -92,9 +93,11 @@ class NormalChartMonitor(WindowedMonitor):
         totals, sizes = totals_of(manifest, self.metric, counts)
         for code in seen:
             scope = scope_with_feature(series, table.groups[code])
-            sides = self._sides.setdefault((series.axes, table.groups[code]), _ByEnd())
-            standard = standard_of(manifest, self.metric, scope)
-            outcome = self._fold(sides, standard, end, float(totals[code]), int(sizes[code]))
+            key = (series.axes, table.groups[code])
+            if key not in self._standards:
+                self._standards[key] = standard_of(manifest, self.metric, scope)
+            sides = self._sides.setdefault(key, _ByEnd())
+            outcome = self._fold(sides, self._standards[key], end, float(totals[code]), int(sizes[code]))
             yield Judged(series, scope, start, Finding(outcome), tuple(counts[code].tolist()), code=code)
 
     def _fold(self, sides: _ByEnd[Float], standard: Standard | None, end: int, total: float, n: int) -> Outcome:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from surveillance.arrays import Float
+from surveillance.arrays import Float, Int
 from surveillance.evaluation.estimators.request import own_level
 from surveillance.evaluation.evidence import Scope
 from surveillance.manifest.manifest import Manifest
@@ -34,12 +35,24 @@ def moments_of(manifest: Manifest, reference: Reference | None, scope: Scope) ->
     return Moments(mean, sd, (own or reference).n or manifest.baseline_n or 0)
 
 
-def shares_of(manifest: Manifest, reference: Reference, counted: Distribution, bins: int, scope: Scope) -> tuple[Float, int]:
-    """A scope's shares over the bins that are counted (those of the overall reference, `counted`), and the rows m behind them,
-    0 where the manifest does not say."""
-    level = own_level(scope)
-    own = reference.distribution_of(*level) if level is not None else None
-    chosen = own or counted
+def shares_of(
+    manifest: Manifest, reference: Reference, counted: Distribution, bins: int, scopes: Sequence[Scope]
+) -> tuple[Float, Int]:
+    """Shares of each scope over the bins that are counted, (scopes, bins), and the rows m behind them, (scopes,).
+
+    Bins are those of the overall reference, `counted`; m is 0 where the manifest does not say.
+    """
+    shares = np.tile(_over_bins(counted, counted, bins), (len(scopes), 1))
+    m = np.full(len(scopes), counted.n or manifest.baseline_n or 0, np.int64)
+    for at, scope in enumerate(scopes):
+        level = own_level(scope)
+        own = reference.distribution_of(*level) if level is not None else None
+        if own is not None:
+            shares[at], m[at] = _over_bins(own, counted, bins), own.n or manifest.baseline_n or 0
+    return shares, m
+
+
+def _over_bins(chosen: Distribution, counted: Distribution, bins: int) -> Float:
     probs = np.zeros(bins)
     if chosen.levels is None or counted.levels is None:
         probs[: len(chosen.probs)] = chosen.probs
@@ -47,4 +60,5 @@ def shares_of(manifest: Manifest, reference: Reference, counted: Distribution, b
         position = {name: at for at, name in enumerate(counted.levels)}
         for name, share in zip(chosen.levels, chosen.probs, strict=True):
             probs[position.get(name, position.get("other", bins - 1))] += share
-    return probs / probs.sum(), chosen.n or manifest.baseline_n or 0
+    found: Float = probs / probs.sum()
+    return found

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
-
 from detectors.dirichlet_multinomial import dirichlet_multinomial_e
 from detectors.estimate import Estimate, Insufficient, Outcome, Reason
 from detectors.js import js
@@ -56,8 +54,7 @@ def compared(
 ) -> list[Finding]:
     """Findings of the window's first columns, the bins of `counted`, against each scope's reference."""
     bins = bin_count(counted)
-    own = [shares_of(request.manifest, reference, counted, bins, scope) for scope in request.scopes]
-    shares, m = np.array([one for one, _ in own]).reshape(-1, bins), np.array([rows for _, rows in own], np.int64)
+    shares, m = shares_of(request.manifest, reference, counted, bins, request.scopes)
     counts = request.counts[:, :bins]
     outcomes = distance(Compared(counts, shares, m, counted.edges), request.level)
     e_values = dirichlet_multinomial_e(counts, shares, m, concentration=concentration)
