@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from detectors.run_length import RunLength, cusum_run_length, ewma_run_length
+from surveillance.foresight.adverse_events import SafetyTest
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.label_charts import LabelChart
@@ -132,11 +133,11 @@ def normal_run_length(metric: NormalChart, h: float, shift: float = 0.0) -> RunL
 def _nominal(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, limit: LevelLimit) -> tuple[float | None, str]:
     """What the test's own error allows, for types that are not simulated."""
     metric = monitor.metric
-    if isinstance(metric, MaxSprtPoisson) and limit.llr is not None:
-        uses_a_day = field.per_day * metric.rr0 * metric.expected_per_10k / 10_000
-        days = metric.horizon / max(uses_a_day, 1e-12)
-        how = f"alpha {metric.alpha:g} over the {days:.0f} days until T is used up"
-        return metric.alpha * 30 / days, how
+    if isinstance(metric, MaxSprtPoisson):
+        test = SafetyTest(metric, field)
+        if limit.llr is None:
+            return 0.0, "none expected: that T is used up is no false alarm"
+        return test.false_alarms_per_30_days(limit.llr), f"exact, mean of a year; T is used up in {test.horizon_days:.0f} days"
     if isinstance(metric, TrendTest) and limit.p is not None:
         return limit.p / metric.looks * 30 / _MONTH_DAYS, "alpha of the test, spent over its looks"
     if limit.hit is not None:

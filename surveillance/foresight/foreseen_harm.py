@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from detectors.run_length import RunLength
 from surveillance.evaluation.evidence import Scope
+from surveillance.foresight.adverse_events import SafetyTest
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.detection import Detector, smallest_seen
-from surveillance.foresight.false_alarms import normal_run_length
+from surveillance.foresight.false_alarms import NOTHING_EXPECTED, normal_run_length
 from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, harm_of
 from surveillance.foresight.label_charts import LabelChart
@@ -20,13 +21,16 @@ from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
 from surveillance.manifest.metrics_inputs import NormalChart
 from surveillance.manifest.metrics_performance import BernoulliCusum
+from surveillance.manifest.metrics_safety import MaxSprtPoisson
 from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
+from surveillance.panes.plan import base_pane_ms
 from surveillance.times import DAY_MS
 
 DEFAULT_POWER = 0.8
 WITHIN_DAYS = 90.0
 _MOST_SHIFT = 5.0
+_RISK, _MOST_RISK = 2.0, 50.0
 _MOST_WINDOWS = 1 << 18
 
 
@@ -81,6 +85,10 @@ def foreseen_harms(
         yield from _by_label_chart(manifest, field, monitor, monitor.metric, level, stated)
     elif isinstance(monitor.metric, NormalChart):
         yield from _by_normal_chart(manifest, field, monitor, monitor.metric, level, stated)
+    elif isinstance(monitor.metric, MaxSprtPoisson):
+        yield from _by_safety_test(field, monitor, monitor.metric, level, stated)
+    elif monitor.metric.type in NOTHING_EXPECTED:
+        yield from _by_count(manifest, monitor, level)
     else:
         yield from _by_windows(manifest, digest, field, monitor, level, stated)
 
@@ -98,6 +106,33 @@ def _by_windows(
         smallest = detector.smallest(harm, stated.within_days, stated.power)
         words = "none" if smallest is None else harm.told(smallest)
         yield ForeseenHarm(monitor.id, cell.scope.scope, cell.scope.alike, level, harm.told(harm.effect), days, smallest, words)
+
+
+def _by_count(manifest: Manifest, monitor: Monitor, level: str) -> Iterator[ForeseenHarm]:
+    """So many events or missed beats open an incident at the next look, whatever their number in the field."""
+    limit, telemetry = monitor.limits.by_level[level], manifest.surveillance.telemetry
+    if limit.missed is not None:
+        wait_ms, amount, text = limit.missed * telemetry.heartbeat_interval_ms, float(limit.missed), "{:.3g} beats are missed"
+    elif limit.ge is not None:
+        window = manifest.surveillance.window(monitor.window or "")
+        wait_ms, amount, text = window.slide_ms if window is not None else base_pane_ms(manifest), limit.ge, "{:.3g} such events"
+    else:
+        return
+    words = text.format(amount)
+    yield ForeseenHarm(monitor.id, (), 1, level, words, wait_ms / DAY_MS, amount, words)
+
+
+def _by_safety_test(
+    field: FieldAssumptions, monitor: Monitor, metric: MaxSprtPoisson, level: str, stated: Stated
+) -> Iterator[ForeseenHarm]:
+    llr = monitor.limits.by_level[level].llr
+    if llr is None:
+        return
+    test, text = SafetyTest(metric, field), "events come {:.3g} times as often"
+    smallest = test.smallest(llr, stated.within_days, stated.power, _MOST_RISK)
+    words = "none" if smallest is None else text.format(smallest)
+    days = test.days(llr, _RISK, stated.power)
+    yield ForeseenHarm(monitor.id, (), 1, level, text.format(_RISK), days, smallest, words)
 
 
 def _by_label_chart(

@@ -11,6 +11,8 @@ from surveillance.foresight.calibrated_scores import CalibratedScores
 from surveillance.foresight.quiet_bins import QuietBins
 from surveillance.foresight.quiet_field import World
 from surveillance.foresight.quiet_labels import QuietLabels
+from surveillance.foresight.quiet_rates import QuietRates
+from surveillance.foresight.quiet_shape import QuietShape
 from surveillance.foresight.quiet_use import QuietUse
 from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
 from surveillance.manifest.metrics_performance import ProportionVsFloor
@@ -51,6 +53,8 @@ _BY_TYPE = {
     "spiegelhalter": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
     "calibration_error": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
     "brier": Harm(0.5, "Brier score rises by {:.0%}", 5.0),
+    "variance_ratio": Harm(0.5, "standard deviation falls by {:.0%}", 0.99, falls=True),
+    "mix_shift": Harm(DRIFT_EFFECT, "mix moves by {:.3g} standard deviations", 5.0),
 }
 
 
@@ -64,7 +68,7 @@ def harm_of(monitor: Monitor, share_effect: float) -> Harm | None:
         return Harm(DRIFT_EFFECT, "mean moves by {:.3g} standard deviations", 5.0)
     if isinstance(metric, FeatureShare | Saturation):
         return Harm(share_effect, "share rises by {:.3g}", 0.99)
-    if metric.type in ("proportion_vs_floor", "auroc", "rate", "prevalence"):
+    if metric.type in ("proportion_vs_floor", "auroc", "rate", "prevalence", "ood_share", "quality_mean"):
         return Harm(share_effect, f"{_watched(metric)} {_moves(monitor)} by {{:.3g}}", 0.99, falls=_falls(monitor))
     return None
 
@@ -74,7 +78,9 @@ def _watched(metric: Metric) -> str:
 
 
 def _falls(monitor: Monitor) -> bool:
-    return any("ci_upper_below" in limit.conditions for limit in monitor.limits.by_level.values())
+    keys = {key for limit in monitor.limits.by_level.values() for key in limit.conditions}
+    # Quality is watched for its fall, shares of what is odd for their rise, where a limit does not say which.
+    return bool(keys & {"ci_upper_below", "below"}) or (monitor.metric.type in ("quality_mean", "auroc") and "p" in keys)
 
 
 def _moves(monitor: Monitor) -> str:
@@ -89,6 +95,10 @@ def harmed(world: World, monitor: Monitor, harm: Harm) -> World:
     if isinstance(world, QuietUse):
         rate = world.rate * (1 + harm.effect) if monitor.metric.type == "poisson_rate_ratio" else world.rate + signed
         return replace(world, rate=max(rate, 0.0))
+    if isinstance(world, QuietShape):
+        return replace(world, scale=max(1 + signed, 1e-3))
+    if isinstance(world, QuietRates):
+        return replace(world, value=min(max(world.value + signed, 0.0), 1.0))
     if isinstance(world, QuietLabels):
         return _harmed_labels(world, monitor.metric, signed)
     return world

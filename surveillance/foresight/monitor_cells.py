@@ -12,6 +12,8 @@ from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.plan import Series
 from surveillance.panes.readings import READERS, readings
 
+NOT_OF_SUMS = frozenset({"subgroup_gap", "site_outlier", "volume_vs_expected", "quantile"})
+"""Types whose number rests on more than the sums of their own group and window."""
 MOST_BY_THEMSELVES = 100
 """Scopes of a monitor that are simulated one by one."""
 
@@ -28,7 +30,8 @@ def series_of(manifest: Manifest, monitor: Monitor) -> list[Series]:
 
 def cells_of(manifest: Manifest, field: FieldAssumptions, monitor: Monitor) -> list[Cell]:
     """Its cells where it judges sums of windows that can be drawn; like scopes stand once, with how many they are."""
-    if monitor.metric.type not in ESTIMATORS:
+    estimator = ESTIMATORS.get(monitor.metric.type)
+    if estimator is None or monitor.metric.type in NOT_OF_SUMS:
         return []
     found = []
     for series in series_of(manifest, monitor):

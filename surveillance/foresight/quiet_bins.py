@@ -13,6 +13,7 @@ from surveillance.evaluation.evidence import Scope
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import Chance
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.mix_reference import mix_distribution, mix_reference
 from surveillance.manifest.model_baselines import FeatureBaseline, ScoreBaseline
 from surveillance.manifest.model_distribution import Distribution, Reference
 from surveillance.panes import statistics
@@ -42,6 +43,8 @@ class QuietBins:
         counts = self._bins(chance, cases, common)
         if self.family == statistics.OUTPUT:
             return counts
+        if self.family == statistics.MIX:
+            return np.concatenate([counts, cases[:, None]], axis=1)
         tail = np.zeros((len(cases), len(ScoreTail)), np.int64)
         tail[:, ScoreTail.LOW], tail[:, ScoreTail.HIGH] = chance.binomial(cases, self.low), chance.binomial(cases, self.high)
         tail[:, ScoreTail.SCORES] = cases
@@ -55,6 +58,7 @@ class QuietBins:
         present = tail[:, FeatureTail.SENT] - tail[:, FeatureTail.MISSING]
         tail[:, FeatureTail.NUMBERS] = present
         tail[:, FeatureTail.OUT_OF_RANGE] = chance.binomial(present, self.out_of_range)
+        tail[:, FeatureTail.NUMBERS] = present
         return np.concatenate([self._bins(chance, present, common), tail], axis=1)
 
     def _bins(self, chance: Chance, cases: Int, common: Float) -> Int:
@@ -78,9 +82,11 @@ class QuietBins:
 def quiet_bins(manifest: Manifest, field: FieldAssumptions, series: Series, scope: Scope) -> QuietBins:
     """The quiet world of a series on the bins of a feature, of the score or of the output class."""
     family, _, subject = series.statistic.partition(":")
+    if family == statistics.MIX:
+        return QuietBins(family, reference_shares(mix_reference(manifest, subject), mix_distribution(manifest, subject), scope))
     name = {statistics.SCORE: "score", statistics.OUTPUT: "output_class"}.get(family, subject)
     reference = manifest.baselines.reference(name)
-    world = QuietBins(family, _probs(reference, feature_distribution(manifest, name), scope))
+    world = QuietBins(family, reference_shares(reference, feature_distribution(manifest, name), scope))
     if isinstance(reference, FeatureBaseline):
         level = own_level(scope)
         own = (reference.of(*level) if level is not None else None) or reference
@@ -107,7 +113,7 @@ def _wander(reference: FeatureBaseline, field: FieldAssumptions) -> float:
     return math.sqrt(max(dispersion**2 - 1.0, 0.0) / max(field.per_day, 1.0))
 
 
-def _probs(reference: Reference | None, counted: Distribution | None, scope: Scope) -> Float:
+def reference_shares(reference: Reference | None, counted: Distribution | None, scope: Scope) -> Float:
     """Shares over the counted bins: the scope's own where the manifest has them."""
     probs = np.zeros(bin_count(counted))
     if reference is None or counted is None:

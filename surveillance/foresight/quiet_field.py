@@ -11,6 +11,8 @@ from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import Chance
 from surveillance.foresight.quiet_bins import quiet_bins
 from surveillance.foresight.quiet_labels import quiet_labels
+from surveillance.foresight.quiet_rates import quiet_rates
+from surveillance.foresight.quiet_shape import quiet_shape
 from surveillance.foresight.quiet_use import quiet_use
 from surveillance.manifest.manifest import Manifest
 from surveillance.panes import statistics
@@ -27,6 +29,10 @@ WORLDS: Mapping[str, Callable[[Manifest, FieldAssumptions, Series, Scope], World
     statistics.FEATURE: quiet_bins,
     statistics.SCORE: quiet_bins,
     statistics.OUTPUT: quiet_bins,
+    statistics.MIX: quiet_bins,
+    statistics.SHAPE: quiet_shape,
+    statistics.OOD: quiet_rates,
+    statistics.QUALITY: quiet_rates,
     statistics.LABELS: quiet_labels,
     statistics.LABEL_SCORES: quiet_labels,
     statistics.USE: lambda manifest, field, series, scope: quiet_use(manifest, field, series.monitor, scope),

@@ -1,0 +1,83 @@
+"""Numbers of a quiet field, as power sums of their standardised values beside the bins of their reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from surveillance.arrays import Float, Int
+from surveillance.evaluation.evidence import Scope
+from surveillance.foresight.assumptions import FieldAssumptions
+from surveillance.foresight.chance import Chance
+from surveillance.foresight.quiet_bins import reference_shares
+from surveillance.manifest.manifest import Manifest
+from surveillance.panes.binning import feature_distribution
+from surveillance.panes.plan import Series
+from surveillance.panes.standard_scale import standard_scale
+from surveillance.panes.statistics import Shape
+
+_POINTS = 200
+_CLIP = 8.0
+_UNITS = {Shape.SUM_MICRO: 1e6, Shape.FIRST_NANO: 1e9, Shape.SQUARE_NANO: 1e9, Shape.CUBE: 1e8, Shape.FOURTH: 1e8}
+
+
+@dataclass(frozen=True, slots=True)
+class QuietShape:
+    """Values `z` (P,) with their `weight` (P,), and shares of the bins; `scale` shrinks or widens the values around the mean."""
+
+    probs: Float
+    z: Float
+    weight: Float
+    missing: float
+    scale: float = 1.0
+
+    def draw(self, chance: Chance, cases: Int, common: Float) -> Int:
+        """Counts (W, length) of windows of `cases` inferences (W,)."""
+        present = cases - chance.binomial(cases, self.missing)
+        bins = chance.multinomial(present, self.probs) if len(self.probs) else np.zeros((len(cases), 0), np.int64)
+        tail = np.zeros((len(cases), len(Shape)), np.int64)
+        tail[:, Shape.NUMBERS] = present
+        mean, root = self._moments()
+        noise = chance.standard_normal((len(cases), len(mean))) @ root.T
+        sums = present[:, None] * mean + np.sqrt(present)[:, None] * noise
+        powers = (0, 0, 1, 2, 3)
+        for (column, unit), power in zip(_UNITS.items(), powers, strict=True):
+            tail[:, column] = np.round(sums[:, power] * unit)
+        return np.concatenate([bins, tail], axis=1)
+
+    def _moments(self) -> tuple[Float, Float]:
+        """Mean and root of the covariance of the first four powers of a value."""
+        centre = float((self.z * self.weight).sum())
+        value = np.clip(centre + self.scale * (self.z - centre), -_CLIP, _CLIP)
+        terms = np.stack([value, value**2, value**3, value**4])
+        mean = terms @ self.weight
+        values, vectors = np.linalg.eigh((terms * self.weight) @ terms.T - np.outer(mean, mean))
+        return mean, vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def quiet_shape(manifest: Manifest, field: FieldAssumptions, series: Series, scope: Scope) -> QuietShape:
+    """Values spread within the bins of the reference evenly, with the mean and the deviation it states."""
+    subject = series.statistic.partition(":")[2]
+    reference, counted = manifest.baselines.reference(subject), feature_distribution(manifest, subject)
+    probs, unit = reference_shares(reference, counted, scope), standard_scale(manifest, subject)
+    if counted is None or counted.edges is None:
+        z = np.linspace(-3.0, 3.0, _POINTS)
+        weight = np.exp(-(z**2) / 2)
+    else:
+        edges, inside = np.array(counted.edges), (np.arange(_POINTS) + 0.5) / _POINTS
+        z = (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
+        weight = np.repeat(probs / _POINTS, _POINTS)
+    weight = weight / weight.sum()
+    own = reference.of(*scope[0]) if reference is not None and len(scope) == 1 else None
+    mean = _stated(own.mean if own is not None else None, reference.mean if reference is not None else None, 0.0)
+    sd = _stated(own.sd if own is not None else None, reference.sd if reference is not None else None, unit.sd)
+    centre = float((z * weight).sum())
+    spread = float(np.sqrt((weight * (z - centre) ** 2).sum())) or 1.0
+    standard = ((z - centre) / spread * sd + mean - unit.mean) / unit.sd
+    missing = (reference.missing if reference is not None else None) or 0.0
+    return QuietShape(probs, standard, weight, missing)
+
+
+def _stated(own: float | None, overall: float | None, default: float) -> float:
+    return own if own is not None else overall if overall is not None else default
