@@ -208,6 +208,8 @@ def _distributions(view: LintView, metric: Drift) -> Iterator[str]:
     for name, reference in _references(view, metric):
         if reference is None or reference.distribution is None:
             yield f'distribution of "{name}" (bins.edges with probs, or probs by category)'
+        elif metric.type == "wasserstein" and metric.feature != ALL_FEATURES and reference.distribution.edges is None:
+            yield f'bins.edges of "{name}" (categories lie nowhere, so they have no Wasserstein distance)'
 
 
 def _shares(view: LintView, monitor: Monitor, metric: FeatureShare) -> Iterator[str]:

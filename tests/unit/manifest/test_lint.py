@@ -166,8 +166,12 @@ ERRORS: list[tuple[tuple[Any, ...], str, str]] = [
     (
         extra({"type": "cusum", "of": "rate", "numerator": "alerts", "denominator": "encounters"}, {"h": 5}),
         f"{MONITOR}[3].metric",
-        "mean of the rate",
+        "mean of the rate, or baselines.operational.alerts_per_100_encounters",
     ),
+    (extra({"type": "mix_shift"}, {"p": 0.01}), f"{MONITOR}[3].metric", "reference missing: axis"),
+    (extra({"type": "mix_shift", "axis": "sex"}, {"p": 0.01}), f"{MONITOR}[3].metric", 'reference missing: mix of "sex"'),
+    (extra({"type": "mix_shift", "axis": "sexe"}, {"p": 0.01}), f"{MONITOR}[3].metric", 'reference missing: mix of "sexe"'),
+    (extra({"type": "wasserstein", "feature": "rhythm"}, {"p": 0.01}), f"{MONITOR}[3].metric", 'bins.edges of "rhythm"'),
     (extra({"type": "cusum", "of": "feature_mean"}, {"h": 5}), f"{MONITOR}[3].metric", "reference missing: feature"),
     (extra(SATURATION, {"ratio_to_baseline": 5}), f"{MONITOR}[3].metric", "saturation_share.low"),
     (extra({"type": "variance_ratio"}, {"p": 0.01}), f"{MONITOR}[3].metric", "baselines.score.sd"),
