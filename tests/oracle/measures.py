@@ -45,6 +45,7 @@ def size(question: Question) -> int:
 
 SIZES: dict[str, Callable[[Question], int]] = {
     "out_of_range_rate": lambda question: len(of_inputs.numbers(question)),
+    "mix_shift": lambda question: len(of_inputs.mix_levels(question)),
     "ood_share": lambda question: len(of_inputs.ood_scores(question)),
     "quality_mean": lambda question: len(of_inputs.qualities(question)),
     "quantile": lambda question: len(of_use.delays(question)),
@@ -98,6 +99,7 @@ RULES: dict[str, Callable[[Question, int], Measure]] = {
     **dict.fromkeys(DISTANCES, of_inputs.drift),
     "variance_ratio": of_inputs.variance_ratio,
     "saturation_share": of_inputs.saturation,
+    "mix_shift": of_inputs.mix_shift,
     "ood_share": of_inputs.ood_share,
     "quality_mean": of_inputs.quality_mean,
     "identity_mismatch": of_use.mismatch,

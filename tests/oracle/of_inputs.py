@@ -148,6 +148,37 @@ def _tails(observed: Floats, ratio: float, m: float) -> tuple[float, float]:
     return float(special.ndtr(z)), float(special.ndtr(-z))
 
 
+def mix_levels(question: Question) -> list[str]:
+    """Level of each row on the metric's axis, where it is known or the reference counts the unknown, too."""
+    entry, axis = _mix_entry(question), question.metric.get("axis", "")
+    levels = [question.policy.level(row.document, axis) for row in question.rows]
+    return [level for level in levels if entry is None or level != "unknown" or level in entry["probs"]]
+
+
+def _mix_entry(question: Question) -> Document | None:
+    """The categorical baseline named as the axis, else as its field."""
+    axis = question.metric.get("axis", "")
+    source = question.policy.axes.get(axis, {}).get("source", "")
+    for name in (axis, source, source.removeprefix("features.")):
+        entry = question.policy.feature(name)
+        if entry is not None and isinstance(entry.get("probs"), dict):
+            return entry
+    return None
+
+
+def mix_shift(question: Question, n: int) -> Measure:
+    """Total variation of the levels' shares from the reference mix."""
+    entry = _mix_entry(question)
+    reference = None if entry is None else question.policy.reference(entry, question.scope)
+    m = None if reference is None else question.policy.reference_n(reference)
+    if reference is None or m is None:
+        return Measure(n, reason="unknown_reference")
+    counts, probs = binned(mix_levels(question), {"probs": reference["probs"]})
+    found = Histogram(_floats(counts), _floats(probs), float(m), None)
+    distance, p = DISTANCES["tv"](found) or (0.0, 1.0)
+    return Measure(n, distance, None, None, "tv", p, e=e_value(found, question.metric.get("concentration", 1.0)))
+
+
 def ood_share(question: Question, n: int) -> Measure:
     threshold = _ood_threshold(question.policy, question.metric)
     if threshold is None:
