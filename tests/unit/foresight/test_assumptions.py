@@ -1,0 +1,95 @@
+"""Each number a forecast rests on comes from one named place of the manifest, or is named as a default."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+from surveillance.foresight.assumptions import assumptions_of
+from surveillance.foresight.calibrated_scores import calibrated_scores
+from surveillance.foresight.chance import chance
+from surveillance.foresight.field_scopes import scopes_of
+from surveillance.foresight.volume import drawn_cases, expected_cases
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.parse import parse_manifest
+from surveillance.times import DAY_MS, HOUR_MS
+from tests.unit.foresight.field import Document, document
+
+
+def parsed(**changed: Document) -> Manifest:
+    described = copy.deepcopy(document([], a_day=2400.0, sites=4))
+    for section, body in changed.items():
+        described[section] = described[section] | body
+    return parse_manifest(described)
+
+
+def test_every_number_names_its_place() -> None:
+    told = {one.name: one for one in assumptions_of(parsed()).told}
+    assert told["inferences_a_day"].value == 2400
+    assert told["sensitivity"].source == "baselines.metrics[0].overall"
+    assert told["sites"].source == "release.datasets.monitoring_baseline.sites"
+
+
+def test_a_silent_manifest_gets_defaults_that_are_named_as_such() -> None:
+    described = document([]) | {"baselines": {}, "release": {"release_id": "r-1"}}
+    told = assumptions_of(parse_manifest(described)).told
+    assert {one.name for one in told if one.source.startswith("default")} >= {"inferences_a_day", "prevalence", "sites"}
+
+
+def test_the_year_is_as_busy_as_its_mean_month() -> None:
+    described = document([], a_day=2400.0)
+    described["baselines"]["operational"]["expected_volume"]["month_factor"] = [2.0] * 6 + [1.0] * 6
+    assert assumptions_of(parse_manifest(described)).per_day == pytest.approx(3600)
+
+
+def test_sites_of_equal_share_stand_for_each_other() -> None:
+    manifest = parsed()
+    (site,) = scopes_of(manifest, assumptions_of(manifest), ("site",))
+    assert (site.share, site.alike) == (0.25, 4)
+
+
+def test_levels_take_the_share_their_references_were_counted_with_and_the_rest_is_shared_equally() -> None:
+    axes = {"axes": [{"id": "age", "source": "context.age_years", "bins": [0, 40, 60, 120], "labels": ["a", "b", "c"]}]}
+    described = document([])
+    described["strata"] = axes
+    described["baselines"]["features"] = [described["baselines"]["features"][0] | {"strata": {"age": {"a": {"n": 10_000}}}}]
+    manifest = parse_manifest(described)
+    found = {dict(one.scope)["age"]: one.share for one in scopes_of(manifest, assumptions_of(manifest), ("age",))}
+    assert found == pytest.approx({"a": 0.2, "b": 0.4, "c": 0.4})
+
+
+def test_shares_of_two_axes_multiply() -> None:
+    manifest = parsed(
+        strata={"axes": [{"id": "site", "source": "site_id"}, {"id": "sex", "source": "context.sex", "values": ["F", "M"]}]}
+    )
+    found = scopes_of(manifest, assumptions_of(manifest), ("sex", "site"))
+    assert [(one.share, one.alike) for one in found] == [(0.125, 4), (0.125, 4)]
+
+
+def test_volume_follows_the_hours_of_the_week_and_is_as_over_dispersed_as_stated() -> None:
+    hours = [10.0 if hour % 24 < 12 else 30.0 for hour in range(168)]
+    volume = {"per": "overall", "hour_of_week": {"all": hours}, "dispersion": 4.0}
+    described = document([])
+    described["baselines"]["operational"]["expected_volume"] = volume
+    field = assumptions_of(parse_manifest(described))
+    assert expected_cases(field, 1.0, HOUR_MS, 336).tolist() == pytest.approx(hours * 2)
+    assert expected_cases(field, 0.5, DAY_MS, 9).tolist() == pytest.approx([240.0] * 9)
+    counts = drawn_cases(chance("volume"), field, 1.0, np.full(20_000, 30.0))
+    assert counts.mean() == pytest.approx(30, rel=0.02)
+    assert counts.var() / counts.mean() == pytest.approx(4.0, rel=0.05)
+    # A tenth of the field is over-dispersed by a tenth of the excess.
+    part = drawn_cases(chance("part"), field, 0.1, np.full(20_000, 3.0))
+    assert part.var() / part.mean() == pytest.approx(1.3, rel=0.05)
+
+
+def test_scores_are_calibrated_at_the_prevalence_and_each_harm_moves_what_it_names() -> None:
+    scores = calibrated_scores(parsed().baselines.score, 0.07)
+    assert scores.prevalence == pytest.approx(0.07, abs=1e-4)
+    assert (scores.weight * scores.score).sum() == pytest.approx(scores.prevalence)
+    assert scores.with_ratio(1.5).prevalence == pytest.approx(1.5 * 0.07, rel=0.05)
+    flatter = scores.with_slope(0.6)
+    assert flatter.prevalence == pytest.approx(scores.prevalence, abs=1e-4)
+    assert flatter.auroc() < scores.auroc()
+    assert scores.blurred(1.0).auroc() == pytest.approx(0.5)
