@@ -30,6 +30,8 @@ _LONGEST_SPAN = 1000
 _FEW_PATHS = 250
 """Of the paths, enough to find a smallest harm."""
 _HOPELESS = 1e-3
+FALSE_ALARM = 0.2
+"""Probability of a false alarm up to which a signal says something of a harm."""
 
 
 class Detector:
@@ -77,11 +79,19 @@ class Detector:
         None where none does.
         """
 
+        days = self._quiet_days(harm, days)
+
         def seen(size: float) -> bool:
             return self.power_within(harm.at(size), days, enough=power) >= power
 
         high = harm.most if seen(harm.most) else self._largest_seen(harm, days, power)
         return smallest_seen(seen, high) if high > 0 else None
+
+    def _quiet_days(self, harm: Harm, days: float) -> float:
+        """At most so many days, and so few that a false alarm in them is rare: one that comes anyway sees nothing."""
+        while days * DAY_MS > self._onset.width_ms and self.power_within(harm.at(0.0), days, FALSE_ALARM) > FALSE_ALARM:
+            days /= 2
+        return days
 
     def _largest_seen(self, harm: Harm, days: float, power: float) -> float:
         """A harm that is seen although the largest one leaves nothing to judge; 0 where there is none."""

@@ -99,7 +99,7 @@ def power_text(stated: Stated, foreseen: Sequence[ForeseenHarm]) -> Iterator[str
             one.monitor_id,
             _where(one),
             one.harm,
-            "never" if one.days is None else f"{one.days:,.1f} days",
+            _span(one.days),
             one.smallest_text,
         )
         for one in foreseen
@@ -125,6 +125,14 @@ def _fit_text(fit: Fit) -> str:
     if fit.value is None:
         return f"{meant}; no {fit.key} brings it to its share of {fit.share:.3g}"
     return f"{meant}; {fit.key} {fit.value:g} would bring it to its share of {fit.share:.3g}"
+
+
+def _span(days: float | None) -> str:
+    if days is None:
+        return "never"
+    if days >= 1:
+        return f"{days:,.1f} days"
+    return f"{days * 24:.1f} hours" if days * 24 >= 1 else f"{days * 1440:.0f} minutes"
 
 
 def _where(one: ForeseenHarm) -> str:

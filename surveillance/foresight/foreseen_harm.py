@@ -10,8 +10,8 @@ from detectors.run_length import RunLength
 from surveillance.evaluation.evidence import Scope
 from surveillance.foresight.adverse_events import SafetyTest
 from surveillance.foresight.assumptions import FieldAssumptions
-from surveillance.foresight.detection import Detector, smallest_seen
-from surveillance.foresight.false_alarms import NOTHING_EXPECTED, normal_run_length
+from surveillance.foresight.detection import FALSE_ALARM, Detector, smallest_seen
+from surveillance.foresight.false_alarms import NOTHING_EXPECTED, chart_days, normal_run_length
 from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, harm_of
 from surveillance.foresight.label_charts import LabelChart
@@ -29,6 +29,8 @@ from surveillance.times import DAY_MS
 
 DEFAULT_POWER = 0.8
 WITHIN_DAYS = 90.0
+_QUIET_PART = -math.log(1 - FALSE_ALARM)
+"""Part of a mean run length in which a false alarm is rare."""
 _MOST_SHIFT = 5.0
 _RISK, _MOST_RISK = 2.0, 50.0
 _MOST_WINDOWS = 1 << 18
@@ -154,7 +156,7 @@ def _by_label_chart(
             chart = LabelChart(metric, field, scope.share)
             effect = min(stated.effect, most)
             days = chart.days(harmful(effect), h, stated.power)
-            left_days = stated.within_days - delay_days
+            left_days = min(stated.within_days, _QUIET_PART * chart_days(chart, h)) - delay_days
 
             def seen(size: float, chart: LabelChart = chart, left_days: float = left_days) -> bool:
                 return left_days > 0 and chart.signals_within(harmful(size), h, stated.power, left_days)
@@ -175,7 +177,8 @@ def _by_normal_chart(
     of_cases = metric.of != "rate" and metric.sd is None
     effect = DRIFT_EFFECT if of_cases else 1.0
     text = f"mean moves by {{:.3g}} standard deviations of {'cases' if of_cases else 'window means'}"
-    looks = round(stated.within_days * DAY_MS / window.slide_ms)
+    looks = stated.within_days * DAY_MS / window.slide_ms
+    quiet_looks = max(1, math.floor(min(looks, _QUIET_PART * normal_run_length(metric, h).mean)))
     for axes in monitor.axes or ((),):
         for scope in scopes_of(manifest, field, axes):
             cases = field.per_day * scope.share * window.size_ms / DAY_MS
@@ -188,7 +191,7 @@ def _by_normal_chart(
             days = None if count is None else count * window.slide_ms / DAY_MS
 
             def seen(size: float, run: Callable[[float], RunLength] = run) -> bool:
-                return run(size).within(looks) >= stated.power
+                return run(size).within(quiet_looks) >= stated.power
 
             smallest = smallest_seen(seen, _MOST_SHIFT) if seen(_MOST_SHIFT) else None
             words = "none" if smallest is None else text.format(smallest)

@@ -24,6 +24,8 @@ Document = dict[str, Any]
 DIGEST = "sha256:" + "0" * 64
 SCORE = {
     "n": 50_000,
+    "mean": 0.1,
+    "sd": 0.2,
     "bins": {"edges": [0, 0.02, 0.1, 0.3, 0.6, 1], "probs": [0.5, 0.25, 0.1, 0.08, 0.07]},
     "saturation_share": {"low": 0.02, "high": 0.001},
 }
