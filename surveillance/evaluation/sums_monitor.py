@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from detectors.estimate import Insufficient, Reason
 from surveillance.arrays import Int
+from surveillance.evaluation.estimators.beside import BesideCounts, beside
 from surveillance.evaluation.estimators.request import Request
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Scope
@@ -22,6 +24,7 @@ from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 from surveillance.panes.groups import group_text
 from surveillance.panes.plan import Series
+from surveillance.panes.readings import TREATED
 
 
 class _Window(NamedTuple):
@@ -30,6 +33,13 @@ class _Window(NamedTuple):
     counts: Int
     starts: Int
     reach: Int
+
+
+class _Placed(NamedTuple):
+    """Codes of the scopes' groups in their table, and where the window of each starts."""
+
+    codes: Sequence[int]
+    starts: Int
 
 
 class _Maturity(NamedTuple):
@@ -59,16 +69,17 @@ class SumsMonitor(WindowedMonitor):
 
     def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
         """Every scope of a series that has been seen before the window's end."""
-        table, manifest = sums.table, self.subject.plan.manifest
+        table = sums.table
         seen = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
         if not seen:
             if not series.axes:
-                yield self._empty(series, start)
+                yield self._empty(series, start, end)
             return
         scopes = [scope_with_feature(series, table.groups[code]) for code in seen]
         window = self._accumulated(series, sums, seen, scopes, start, end)
         mature = self._maturity(series, window.counts, end, moment)
-        for at, finding in enumerate(self._findings(Request(manifest, series, scopes, window.counts, start, end), mature)):
+        reach = self._reach(window)
+        for at, finding in enumerate(self._all_findings(series, sums, seen, scopes, window, start, end, mature)):
             own = _Answer(None, window.counts[at], finding, mature[at])
             if _is_small(finding) and self.subject.plan.manifest.strata.below_min == "pool_to_parent":
                 own = self._pooled(series, scopes[at], start, end, moment) or own
@@ -83,10 +94,10 @@ class SumsMonitor(WindowedMonitor):
                 pooled_to=own.pooled_to,
                 extended=int(window.starts[at]) != start,
                 code=seen[at],
-                reach_ms=int(window.reach[at]) if window.reach[at] < start else None,
+                reach_ms=int(reach[at]) if reach[at] < start else None,
             )
 
-    def _empty(self, series: Series, start: int) -> Judged:
+    def _empty(self, series: Series, start: int, end: int) -> Judged:
         needed = self._needed
         nothing = Insufficient(Reason.BELOW_MINIMUM_N, 0, needed) if needed else Insufficient(Reason.NO_EXPOSURE)
         return Judged(series, scope_with_feature(series, ""), start, Finding(nothing), ())
@@ -114,7 +125,61 @@ class SumsMonitor(WindowedMonitor):
         # A scope that found too little may find enough once older rows come, so all that was in reach is part of its result.
         return _Window(counts, starts, np.where(small, min(start, end - LONGEST_EXTENSION_MS), starts))
 
-    def _findings(self, request: Request, mature: Sequence[_Maturity]) -> list[Finding]:
+    def _reach(self, window: _Window) -> Int:
+        """From where each scope's result rests on rows: where scopes are compared, from where any does."""
+        return np.full(len(window.reach), window.reach.min()) if self._estimator.compares else window.reach
+
+    def _all_findings(
+        self,
+        series: Series,
+        sums: WindowSums,
+        seen: Sequence[int],
+        scopes: Sequence[Scope],
+        window: _Window,
+        start: int,
+        end: int,
+        mature: Sequence[_Maturity],
+    ) -> list[Finding]:
+        """Findings of every scope; where scopes are compared, those of one window together."""
+        manifest = self.subject.plan.manifest
+        if not self._estimator.compares:
+            request = Request(manifest, series, scopes, window.counts, start, end)
+            return self._findings(request, sums, series.axes, _Placed(seen, window.starts), mature)
+        found: dict[int, Finding] = {}
+        for begin in np.unique(window.starts).tolist():
+            at = np.flatnonzero(window.starts == begin)
+            places = _Placed([seen[index] for index in at.tolist()], window.starts[at])
+            request = Request(manifest, series, [scopes[index] for index in at.tolist()], window.counts[at], begin, end)
+            request = request._replace(everyone=sums.of_all(begin, end), places=places.codes)
+            findings = self._findings(request, sums, series.axes, places, [mature[index] for index in at.tolist()])
+            found |= zip(at.tolist(), findings, strict=True)
+        return [found[at] for at in range(len(seen))]
+
+    def _findings(
+        self, request: Request, sums: WindowSums, axes: Axes, placed: _Placed, mature: Sequence[_Maturity]
+    ) -> list[Finding]:
+        beside = self._beside(request, sums, axes, placed)
+        return [
+            replace(finding, beside={**(finding.beside or {}), **stands}) if stands else finding
+            for finding, stands in zip(self._judged(request, mature), beside, strict=True)
+        ]
+
+    def _beside(self, request: Request, sums: WindowSums, axes: Axes, placed: _Placed) -> Sequence[Mapping[str, Any] | None]:
+        names = request.series.read_beside
+        if not names:
+            return [None] * len(request.scopes)
+        groups, end = [sums.table.groups[code] for code in placed.codes], request.end_ms
+        read = {name: self.beside.get((name, axes)) or self._parent_sums(name, axes) for name in names}
+        found = {name: one.of_groups(groups, placed.starts, end) for name, one in read.items()}
+        everyone = None
+        if request.everyone is not None:
+            starts = np.full(len(sums.table.groups), request.start_ms)
+            everyone = read[TREATED[request.series.statistic]].of_groups(sums.table.groups, starts, end)
+        counts = BesideCounts({name: one for name, one in found.items() if one is not None}, everyone)
+        return beside(request, self._estimator, counts)
+
+    def _judged(self, request: Request, mature: Sequence[_Maturity]) -> list[Finding]:
+        """Findings, but where the sample is too small or its labels are not complete."""
         needed, sizes = self._needed, self._estimator.sizes(request)
         found = []
         for at, finding in enumerate(self._estimator.findings(request)):
@@ -153,7 +218,10 @@ class SumsMonitor(WindowedMonitor):
             feature = tuple(pair for pair in scope if pair[0] == "feature")
             parent = tuple(sorted({*levels.items(), *feature}))
             mature = self._maturity(series, pooled, end, moment)
-            found = self._findings(Request(self.subject.plan.manifest, series, [parent], pooled, start, end), mature)[0]
+            request = Request(self.subject.plan.manifest, series, [parent], pooled, start, end)
+            if self._estimator.compares:
+                request = request._replace(everyone=sums.of_all(start, end), places=[code])
+            found = self._findings(request, sums, axes, _Placed([code], np.array([start])), mature)[0]
             if not _is_small(found):
                 return _Answer(parent, pooled[0], found, mature[0])
         return None
@@ -174,6 +242,8 @@ def _coverage_counts(series: Series, counts: Int) -> tuple[Int, Int]:
         inferences = counts[:, label.INFERENCES] + counts[:, stride + label.INFERENCES]
         labelled = sum(counts[:, flag * stride + column] for flag in (0, 1) for column in (label.NEGATIVES, label.POSITIVES))
         return inferences, np.asarray(labelled, np.int64)
+    if series.statistic == statistics.USE:
+        return counts[:, statistics.Use.INFERENCES], counts[:, statistics.Use.LABELLED]
     head = statistics.LabelScoreHead
     inferences = counts[:, head.INFERENCES_UNFLAGGED] + counts[:, head.INFERENCES_FLAGGED]
     return inferences, counts[:, statistics.LABEL_COUNT_AT : statistics.LABEL_SUM_AT].sum(axis=1)

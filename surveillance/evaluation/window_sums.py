@@ -33,6 +33,19 @@ class WindowSums:
                     total[at] += groups[code]
         return total
 
+    def of_groups(self, groups: Sequence[str], starts: Int, end_ms: int) -> Int | None:
+        """Counts of groups by their name, each over its own [start, end), shape (groups, length); None where no row is known."""
+        if not self.table.groups:
+            return None
+        found = np.zeros((len(groups), self.length), np.int64)
+        codes = [self.table.code_of(group) for group in groups]
+        for start in np.unique(starts).tolist():
+            total = self.of_all(start, end_ms)
+            for at in np.flatnonzero(starts == start).tolist():
+                if (code := codes[at]) is not None:
+                    found[at] = total[code]
+        return found
+
     def revision(self, start_ms: int, end_ms: int) -> dict[int, int]:
         """Largest version per partition among the panes of [start, end)."""
         if self._running is not None:

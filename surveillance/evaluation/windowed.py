@@ -39,6 +39,14 @@ class WindowedMonitor(ABC):
         self._or_age_ms = latency.maturity.or_age_ms if latency is not None else None
         self._sums = [self.sums_of(one.statistic, one.statistic_axes) for one in self.series]
         self._dirty = [sums.table.subscribe() for sums in self._sums]
+        self.beside = {
+            (name, one.statistic_axes): self.sums_of(name, one.statistic_axes) for one in self.series for name in one.read_beside
+        }
+        self._beside_dirty = [
+            (number, table := self.beside[name, one.statistic_axes].table, table.subscribe())
+            for number, one in enumerate(self.series)
+            for name in one.read_beside
+        ]
         self._windows = DueWindows(self.size_ms, self.slide_ms, or_age_ms=self._or_age_ms, reads_all_before=self.reads_all_before)
 
     @property
@@ -48,7 +56,7 @@ class WindowedMonitor(ABC):
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of windows that have closed, changed, matured or become complete since the last call, ascending by end."""
-        end, first = self._last_end(moment), self.subject.first_event_pane()
+        end, first = self._last_end(moment), self.first_pane()
         if first is None or (end == self._windows.newest_end and not moment.final):
             return
         again, fresh = self._windows.due(first, end, self._changed(), moment)
@@ -59,9 +67,18 @@ class WindowedMonitor(ABC):
             if ended == end or self._has_data(ended):
                 yield from self._at(ended, first, moment)
 
+    def first_pane(self) -> int | None:
+        """Start of the pane from which on windows are judged: that of the manifest's first event."""
+        return self.subject.first_event_pane()
+
     def _changed(self) -> list[ChangedRow]:
         changed = [ChangedRow(number, *row) for number, reader in enumerate(self._dirty) for row in reader]
         for reader in self._dirty:
+            reader.clear()
+        for number, table, reader in self._beside_dirty:
+            codes = [self._sums[number].table.code_of(table.groups[code]) for _, code in reader]
+            # A group that the series itself does not know yet is looked at when its own rows come.
+            changed += [ChangedRow(number, pane, code) for (pane, _), code in zip(reader, codes, strict=True) if code is not None]
             reader.clear()
         return changed
 
@@ -106,7 +123,7 @@ class WindowedMonitor(ABC):
 
     def revision(self, reach: int, end: int) -> dict[int, int]:
         """Revision of everything that a result at this window end rests on: multiplicity joins all scopes of a monitor."""
-        read = [sums.revision(reach, end) for sums in self._sums]
+        read = [sums.revision(reach, end) for sums in (*self._sums, *self.beside.values())]
         return merged(read if self.size_ms is not None else [*read, self.subject.first_event_revision()])
 
     @abstractmethod

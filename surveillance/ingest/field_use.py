@@ -34,6 +34,7 @@ def outcome_reports(batch: EventBatch, where: Bool) -> Reports:
         grade=grade_of([kind.values[code] for code in kind.codes[pick].tolist()], revision),
         value=columns.number("label")[pick].astype(np.uint8),
         verified=said[verification.codes[pick]],
+        treated=(columns.number("treated_before_label")[pick] == 1.0).astype(np.int64),
         when_ms=np.zeros(len(pick), np.int64),
     )
 
@@ -51,7 +52,13 @@ def action_reports(batch: EventBatch, where: Bool) -> Reports:
         sent, -1 - np.rint(np.where(sent, latency_ms, 0.0)).astype(np.int64), event_times(batch.event_ms, columns.rows[pick])
     )
     return Reports(
-        columns.rows[pick], columns.ids("inference_id").hash[pick], nothing, bits[action.codes[pick]], nothing, when_ms
+        row=columns.rows[pick],
+        key=columns.ids("inference_id").hash[pick],
+        grade=nothing,
+        value=bits[action.codes[pick]],
+        verified=nothing,
+        treated=nothing,
+        when_ms=when_ms,
     )
 
 

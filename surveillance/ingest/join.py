@@ -36,7 +36,7 @@ _SCORE_MASK = FLAGGED_BIT - 1
 _INFERENCE = np.dtype([("key", "<u8"), ("at_ms", "<i8"), ("score", "<i4"), ("cell", "<i4")])
 """24 bytes for a waiting inference; `score` holds micro-units and the two bits above."""
 _LABEL = np.dtype([("key", "<u8"), ("at_ms", "<i8"), ("arrival_ms", "<i8"), ("said", "<i8")])
-"""32 bytes for a label; `said` = 4 x grade + 2 x verified + label."""
+"""32 bytes for a label; `said` = 8 x grade + 4 x treated + 2 x verified + label."""
 _ACTIONS = np.dtype([("key", "<u8"), ("at_ms", "<i8"), ("arrival_and_mask", "<i8")])
 _MASK_BITS = 8
 _REVISIONS = 1 << 32
@@ -69,7 +69,8 @@ class Inferences(NamedTuple):
 class Reports(NamedTuple):
     """Counted outcomes or actions in position order. `grade` orders labels; `value` = label, or action bit.
 
-    `verified`: 1 routine or random sample, 0 not, -1 not said (the manifest's default applies). `when_ms` of an action: its
+    `verified`: 1 routine or random sample, 0 not, -1 not said (the manifest's default applies). `treated`: 1 where treatment
+    began before the label was found, else 0. `when_ms` of an action: its
     event time, or -1 - the time since the alert where it says that itself; no outcome is asked.
     """
 
@@ -78,12 +79,19 @@ class Reports(NamedTuple):
     grade: Int
     value: Small
     verified: Int
+    treated: Int
     when_ms: Int
 
     def where(self, mine: Bool) -> Reports:
         """The reports marked."""
         return Reports(
-            self.row[mine], self.key[mine], self.grade[mine], self.value[mine], self.verified[mine], self.when_ms[mine]
+            row=self.row[mine],
+            key=self.key[mine],
+            grade=self.grade[mine],
+            value=self.value[mine],
+            verified=self.verified[mine],
+            treated=self.treated[mine],
+            when_ms=self.when_ms[mine],
         )
 
 
@@ -105,6 +113,7 @@ class Joined:
     value: Small
     before: Small
     verified: Bool
+    treated: Bool
     sign: Int
     first: Bool
     arrival_ms: Int
@@ -128,6 +137,7 @@ class _Matched(NamedTuple):
     grade: Int
     value: Small
     verified: Int
+    treated: Int
     when_ms: Int
 
 
@@ -187,11 +197,11 @@ class JoinIndex:
             waits &= ~here
             found |= here & (broker_ms[row] - broker_ms[reports.row] <= WAIT_MS)
         known = reports.where(found)
-        matched = _Matched(row[found], inference[found], known.grade, known.value, known.verified, known.when_ms)
+        matched = _Matched(row[found], inference[found], known.grade, known.value, known.verified, known.treated, known.when_ms)
         matched = _released(matched, fresh, waiting, broker_ms)
         for at in np.flatnonzero(waits).tolist():
-            said = (int(reports.grade[at]), int(reports.value[at]), int(reports.verified[at]), int(reports.when_ms[at]))
-            waiting.add(int(reports.key[at]), WaitingReport(*said, int(broker_ms[reports.row[at]])))
+            said = (reports.grade, reports.value, reports.verified, reports.treated, reports.when_ms, broker_ms[reports.row])
+            waiting.add(int(reports.key[at]), WaitingReport(*(int(column[at]) for column in said)))
         # Stable: reports completed by the same record keep the order of their own positions.
         order = np.argsort(matched.row, kind="stable")
         return _picked(matched, order)
@@ -205,7 +215,7 @@ class JoinIndex:
         simple = ~had & (count[inverse] == 1)
         states = np.zeros(len(key), _LABEL)
         states["key"], states["at_ms"], states["arrival_ms"] = key, matched.inference["at_ms"], broker_ms[matched.row]
-        states["said"] = matched.grade * 4 + verified * 2 + matched.value
+        states["said"] = matched.grade * 8 + matched.treated * 4 + verified * 2 + matched.value
         steps = _Steps()
         newest: dict[int, np.void] = {}
         for at in np.flatnonzero(~simple).tolist():
@@ -213,7 +223,7 @@ class JoinIndex:
             if current is None:
                 steps.add(at, states[at], 1, True)
                 newest[int(key[at])] = states[at].copy()
-            elif matched.grade[at] > current["said"] >> 2:
+            elif matched.grade[at] > current["said"] >> 3:
                 steps.add(at, current, -1, False)
                 better = states[at].copy()
                 better["arrival_ms"] = current["arrival_ms"]
@@ -251,7 +261,7 @@ class JoinIndex:
         ones = np.ones(len(key), np.int64)
         nobody = np.zeros(len(key), np.bool_)
         delay_ms = delay_of(matched.inference["at_ms"], matched.when_ms)
-        return _joined(matched.row, matched.inference, fresh, before, nobody, ones, ones > 0, arrival, delay_ms)
+        return _joined(matched.row, matched.inference, fresh, before, nobody, nobody, ones, ones > 0, arrival, delay_ms)
 
 
 def _unpacked(arrival_and_mask: int) -> tuple[int, int]:
@@ -260,7 +270,13 @@ def _unpacked(arrival_and_mask: int) -> tuple[int, int]:
 
 def _picked(matched: _Matched, at: Int) -> _Matched:
     return _Matched(
-        matched.row[at], matched.inference[at], matched.grade[at], matched.value[at], matched.verified[at], matched.when_ms[at]
+        row=matched.row[at],
+        inference=matched.inference[at],
+        grade=matched.grade[at],
+        value=matched.value[at],
+        verified=matched.verified[at],
+        treated=matched.treated[at],
+        when_ms=matched.when_ms[at],
     )
 
 
@@ -301,7 +317,8 @@ def _released(matched: _Matched, fresh: _Fresh, waiting: Waiting, broker_ms: Int
         np.concatenate([entries[:, 0], matched.grade]),
         np.concatenate([entries[:, 1].astype(np.uint8), matched.value]),
         np.concatenate([entries[:, 2], matched.verified]),
-        np.concatenate([entries[:, 3], matched.when_ms]),
+        np.concatenate([entries[:, 3], matched.treated]),
+        np.concatenate([entries[:, 4], matched.when_ms]),
     )
 
 
@@ -319,6 +336,7 @@ def _joined_labels(matched: _Matched, states: Records, simple: Int, steps: _Step
         (state["said"] & 1).astype(np.uint8),
         before,
         (state["said"] & 2) != 0,
+        (state["said"] & 4) != 0,
         sign[order],
         first[order],
         state["arrival_ms"],
@@ -332,6 +350,7 @@ def _joined(
     value: Small,
     before: Small,
     verified: Bool,
+    treated: Bool,
     sign: Int,
     first: Bool,
     arrival_ms: Int,
@@ -348,6 +367,7 @@ def _joined(
         value=value,
         before=before,
         verified=verified,
+        treated=treated,
         sign=sign,
         first=first,
         arrival_ms=arrival_ms,

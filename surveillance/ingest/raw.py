@@ -1,8 +1,8 @@
 """Raw rows: what is kept of an event, and how the order-dependent state is read back from them after a restart.
 
 `packed` columns: 0 score in micro-units with the flag and field-use bits; 1 grade of a label; 2 label or action bit, with
-what was said of verification; 3 hash of the original coordinates of an event that the service produced again; 4 for an
-action that says its time since the alert 1 + that time, else zero.
+what was said of verification and of treatment; 3 hash of the original coordinates of an event that the service produced
+again; 4 for an action that says its time since the alert 1 + that time, else zero.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from surveillance.store.protocol import RawRows
 PACKED_COLUMNS = 5
 _SCORE, _GRADE, _REPORT = range(ORIGIN_COLUMN)
 _SINCE_ALERT = 4
-_VERIFIED_SHIFT = 8
+_VERIFIED_SHIFT, _TREATED_SHIFT = 8, 10
 _WITH_SUBJECT = (Kind.INFERENCE, Kind.OUTCOME, Kind.ALERT_ACTION)
 
 Tokens = tuple[Hashes, Int, Bool]
@@ -42,7 +42,8 @@ def raw_rows(
     packed[:, _REPORT] = -1
     for said in reports:
         packed[said.row, _GRADE] = said.grade
-        packed[said.row, _REPORT] = said.value.astype(np.int64) + (said.verified + 1 << _VERIFIED_SHIFT)
+        around = (said.verified + 1 << _VERIFIED_SHIFT) + (said.treated << _TREATED_SHIFT)
+        packed[said.row, _REPORT] = said.value.astype(np.int64) + around
         packed[said.row, _SINCE_ALERT] = np.maximum(-said.when_ms, 0)
     subject, subject_id, token = _subjects(batch)
     rows = np.flatnonzero(np.isin(classified.disposition, STORED))
@@ -140,6 +141,7 @@ def _reports(rows: RawRows, counted: Bool, kind: Kind) -> Reports:
         key=rows.subject[at],
         grade=rows.packed[at, _GRADE],
         value=(said & 0xFF).astype(np.uint8),
-        verified=(said >> _VERIFIED_SHIFT) - 1,
+        verified=(said >> _VERIFIED_SHIFT & 3) - 1,
+        treated=said >> _TREATED_SHIFT & 1,
         when_ms=np.where(since_alert > 0, -since_alert, event_times(rows.event_ms, at)),
     )

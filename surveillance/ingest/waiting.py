@@ -27,6 +27,7 @@ class WaitingReport(NamedTuple):
     grade: int
     value: int
     verified: int
+    treated: int
     when_ms: int
     broker_ms: int
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from surveillance.manifest.metric_kind import Labelled
-from surveillance.manifest.metrics_performance import ProportionVsFloor
+from surveillance.manifest.metrics_performance import ProportionVsFloor, SiteOutlier, SubgroupGap
 from surveillance.manifest.model_baselines import Baselines
 from surveillance.manifest.model_governance import (
     Approval,
@@ -166,6 +166,7 @@ class Manifest(Part):
             return monitor.min_n
         if metric.opens_at_once or metric.ignores_min_sample:
             return 0
-        if isinstance(metric, ProportionVsFloor):
-            return {"sensitivity": sample.positives, "specificity": sample.labelled}.get(metric.event, sample.inferences)
+        if isinstance(metric, ProportionVsFloor | SubgroupGap | SiteOutlier):
+            share = metric.proportion if isinstance(metric, SiteOutlier) else metric.event
+            return {"sensitivity": sample.positives, "specificity": sample.labelled}.get(share or "", sample.inferences)
         return sample.labelled if isinstance(metric, Labelled) else sample.inferences

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import model_validator
+
 from surveillance.manifest.metric_kind import CountingWord, IntervalFamily, Labelled, Proportion
 from surveillance.manifest.part import Inside01
 
@@ -91,7 +93,10 @@ class SubgroupGap(Labelled):
 
 
 class SiteOutlier(Labelled):
-    """A site's proportion or rate outside the funnel of all sites, over-dispersion included."""
+    """A site's proportion or rate outside the funnel of all sites, over-dispersion included.
+
+    Of a rate `numerator` per `denominator`, or of the proportion `event`, by default sensitivity.
+    """
 
     limit_keys: ClassVar = _INTERVAL_KEYS | {"p", "above", "below"}
     interval_family: ClassVar[IntervalFamily] = "proportion"
@@ -100,3 +105,14 @@ class SiteOutlier(Labelled):
     event: Proportion | None = None
     numerator: CountingWord | None = None
     denominator: CountingWord | None = None
+
+    @property
+    def proportion(self) -> Proportion | None:
+        """The proportion of labelled rows that it is about, None of a rate."""
+        return (self.event or "sensitivity") if self.numerator is None else None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> SiteOutlier:
+        if (self.numerator is None) != (self.denominator is None) or (self.event is not None and self.numerator is not None):
+            raise ValueError("expected either event, or numerator and denominator")
+        return self

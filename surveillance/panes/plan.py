@@ -10,7 +10,7 @@ from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.model_monitors import IMPLICIT_AXES, Monitor
 from surveillance.panes import statistics
 from surveillance.panes.lengths import length_of
-from surveillance.panes.readings import readings
+from surveillance.panes.readings import read_beside, readings
 from surveillance.panes.spread import FIELDS, spread_axes, spread_fields, spread_statistic
 from surveillance.panes.statistics import Statistic
 
@@ -41,6 +41,11 @@ class Series:
         if self.statistic == statistics.FLOW:
             return (DAY_AXIS, *self.axes)
         return self.axes
+
+    @property
+    def read_beside(self) -> tuple[str, ...]:
+        """Statistics by the same axes that move no verdict: what stands beside the number rests on them."""
+        return read_beside(self.monitor.metric.type, self.statistic)
 
     @property
     def parents(self) -> tuple[tuple[str, ...], ...]:
@@ -89,7 +94,8 @@ def plan_of(manifest: Manifest, digest: str) -> Plan:
     series = tuple(_series(manifest))
     wanted: dict[str, list[Series]] = {}
     for one in series:
-        wanted.setdefault(one.statistic, []).append(one)
+        for name in (one.statistic, *one.read_beside):
+            wanted.setdefault(name, []).append(one)
     chosen = [_statistic(manifest, name, readers, base) for name, readers in sorted(wanted.items())]
     if statistics.BEATS not in wanted:
         # A device's heartbeat series ends when its newest event counts under another manifest, so every manifest keeps them.

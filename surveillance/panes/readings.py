@@ -16,6 +16,7 @@ from surveillance.manifest.metrics_inputs import (
     VarianceRatio,
 )
 from surveillance.manifest.metrics_operation import DigestMismatch
+from surveillance.manifest.metrics_performance import SiteOutlier
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 
@@ -92,6 +93,12 @@ def _digests(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
     yield Reading(f"{statistics.IDENTITY}:{metric.type}:{','.join(sorted(set(metric.compared)))}")
 
 
+def _site(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, SiteOutlier)
+    yield Reading(statistics.USE if metric.proportion is None else statistics.LABELS)
+
+
 READERS: Mapping[str, Reader] = {
     "psi": _features,
     "js": _features,
@@ -113,6 +120,9 @@ READERS: Mapping[str, Reader] = {
     "proportion_vs_floor": _fixed(statistics.LABELS),
     "observed_expected": _fixed(statistics.LABELS),
     "brier": _fixed(statistics.LABELS),
+    "prevalence": _fixed(statistics.LABELS),
+    "subgroup_gap": _fixed(statistics.LABELS),
+    "site_outlier": _site,
     "auroc": _fixed(statistics.LABEL_SCORES),
     "calibration_slope": _fixed(statistics.LABEL_SCORES),
     "poisson_rate_ratio": _fixed(statistics.USE),
@@ -124,6 +134,23 @@ READERS: Mapping[str, Reader] = {
 }
 BUILT_TYPES = frozenset(READERS)
 """Metric types that can be run; a manifest that names another is refused by name."""
+
+
+LABEL_FREE_TYPES = frozenset({"proportion_vs_floor", "auroc", "brier"})
+"""Metric types beside whose number stands what the scores alone promise."""
+TREATED = {statistics.LABELS: statistics.TREATED_LABELS, statistics.LABEL_SCORES: statistics.TREATED_SCORES}
+"""Statistic of treated cases alone, in the layout of the one that counts them with the others."""
+
+
+def read_beside(metric_type: str, statistic: str) -> tuple[str, ...]:
+    """Statistics by the same axes that are read for what stands beside a number on labels."""
+    if statistic not in TREATED:
+        return ()
+    if metric_type not in LABEL_FREE_TYPES:
+        return (TREATED[statistic],)
+    # Whether labels reject the scores is told from their bins: sums over all rows let errors at both ends cancel.
+    by_score = () if statistic == statistics.LABEL_SCORES else (statistics.LABEL_SCORES,)
+    return (TREATED[statistic], statistics.LABEL_FREE, *by_score)
 
 
 def readings(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:

@@ -21,6 +21,12 @@ OOD = "ood.v1"
 QUALITY = "quality.v1"
 LABELS = "labels.v1"
 LABEL_SCORES = "label_scores.v1"
+TREATED_LABELS = "treated_labels.v1"
+"""`LABELS` of the cases alone that were treated before their label: taken from `LABELS`, it leaves the others."""
+TREATED_SCORES = "treated_scores.v1"
+"""`LABEL_SCORES` of these cases alone."""
+LABEL_FREE = "label_free.v1"
+"""All inferences, labelled or not: counts [flag][sketch bin], then sums of score in micro-units [flag][sketch bin]."""
 FLOW = "flow.v1"
 ARRIVALS = "arrivals.v1"
 IDENTITY = "identity.v1"
@@ -188,6 +194,7 @@ LABEL_COUNT_AT = len(LabelScoreHead)
 LABEL_SUM_AT = LABEL_COUNT_AT + 4 * SKETCH_BINS
 LABEL_SCORES_LENGTH = LABEL_SUM_AT + SKETCH_BINS
 LABELS_LENGTH = 2 * len(Label)
+LABEL_FREE_LENGTH = 4 * SKETCH_BINS
 BEATS_LENGTH = len(Beats) * BEAT_SLOTS
 
 

@@ -30,7 +30,7 @@ def _floor(request: Request) -> list[Finding]:
     )
     if metric.event == "ppv":
         return [Finding(outcome) for outcome in found]
-    return _unless_biased(request, LabelCounts(request.counts), found, _proportion_sizes(request))
+    return unless_biased(request, LabelCounts(request.counts), found, _proportion_sizes(request))
 
 
 def _brier(request: Request) -> list[Finding]:
@@ -41,38 +41,42 @@ def _brier(request: Request) -> list[Finding]:
         labels.column(statistics.Label.QUARTIC_MICRO),
         level=request.level,
     )
-    return _unless_biased(request, labels, found, labels.labelled)
+    return unless_biased(request, labels, found, labels.labelled)
 
 
 def _observed_expected(request: Request) -> list[Finding]:
     labels = LabelCounts(request.counts)
     found = observed_expected(labels.labelled, labels.positives, labels.column(statistics.Label.SCORE_MICRO), level=request.level)
-    return _unless_biased(request, labels, found, labels.labelled)
+    return unless_biased(request, labels, found, labels.labelled)
 
 
 def _auroc(request: Request) -> list[Finding]:
-    strata = _by_stratum(request.counts)
-    labels = _label_counts(request.counts)
-    return _unless_biased(request, labels, auroc(strata[:, 0], strata[:, 1], level=request.level), labels.labelled)
+    strata = by_label(request.counts)
+    labels = label_counts(request.counts)
+    return unless_biased(request, labels, auroc(strata[:, 0], strata[:, 1], level=request.level), labels.labelled)
 
 
 def _slope(request: Request) -> list[Finding]:
-    strata = _by_stratum(request.counts)
-    sums = request.counts[:, statistics.LABEL_SUM_AT : statistics.LABEL_SUM_AT + SKETCH_BINS]
-    logit = bin_mean_logit(strata.sum(axis=1), sums)
-    labels = _label_counts(request.counts)
+    strata = by_label(request.counts)
+    logit = bin_mean_logit(strata.sum(axis=1), score_sums(request.counts))
+    labels = label_counts(request.counts)
     found = calibration_slope(strata[:, 0], strata[:, 1], logit, level=request.level)
-    return _unless_biased(request, labels, found, labels.labelled)
+    return unless_biased(request, labels, found, labels.labelled)
 
 
-def _by_stratum(counts: Int) -> Int:
+def by_label(counts: Int) -> Int:
     """Counts by label and sketch bin over both flags, shape (groups, 2, SKETCH_BINS)."""
     by_flag = counts[:, statistics.LABEL_COUNT_AT : statistics.LABEL_SUM_AT].reshape(len(counts), 2, 2, SKETCH_BINS)
     total: Int = by_flag.sum(axis=1)
     return total
 
 
-def _label_counts(counts: Int) -> LabelCounts:
+def score_sums(counts: Int) -> Int:
+    """Sums of score in micro-units by sketch bin, shape (groups, SKETCH_BINS)."""
+    return counts[:, statistics.LABEL_SUM_AT : statistics.LABEL_SUM_AT + SKETCH_BINS]
+
+
+def label_counts(counts: Int) -> LabelCounts:
     """The verification counts of `LABEL_SCORES` in the layout of `LABELS`, so that one rule judges both."""
     stride = len(statistics.Label)
     found = np.zeros((len(counts), 2 * stride), np.int64)
@@ -85,7 +89,8 @@ def _label_counts(counts: Int) -> LabelCounts:
     return LabelCounts(found)
 
 
-def _unless_biased(request: Request, labels: LabelCounts, found: Sequence[Outcome], sizes: Int) -> list[Finding]:
+def unless_biased(request: Request, labels: LabelCounts, found: Sequence[Outcome], sizes: Int) -> list[Finding]:
+    """What was found, but where flagged and unflagged cases may not be mixed."""
     biased = verification_bias(labels, request.manifest.baselines.label_latency)
     refused = [Insufficient(Reason.VERIFICATION_BIAS, int(n)) for n in sizes]
     return [Finding(refused[at] if biased[at] else outcome) for at, outcome in enumerate(found)]
@@ -102,7 +107,7 @@ def _labelled(request: Request) -> Int:
 
 
 def _labelled_scores(request: Request) -> Int:
-    return _label_counts(request.counts).labelled
+    return label_counts(request.counts).labelled
 
 
 ESTIMATORS: Mapping[str, Estimator] = {

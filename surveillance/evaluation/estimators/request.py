@@ -16,7 +16,8 @@ from surveillance.panes.plan import Series
 class Request(NamedTuple):
     """One series over the groups of one window [start, end); `counts` has shape (groups, length).
 
-    A group that was extended backwards to its minimum sample holds more than the window itself.
+    A group that was extended backwards to its minimum sample holds more than the window itself. Types that compare a group
+    with the others get `everyone`, the counts of all groups over this very window, and the row of each scope in it, `places`.
     """
 
     manifest: Manifest
@@ -25,6 +26,8 @@ class Request(NamedTuple):
     counts: Int
     start_ms: int
     end_ms: int
+    everyone: Int | None = None
+    places: Sequence[int] = ()
 
     @property
     def method(self) -> Method:
@@ -39,10 +42,11 @@ class Request(NamedTuple):
 
 class Estimator(NamedTuple):
     """`findings` gives one finding per scope, before minimum sample and maturity are looked at; `sizes` the n of
-    contract/semantics.md ("Which n") per scope."""
+    contract/semantics.md ("Which n") per scope. `compares` = a scope's number rests on the other groups, too."""
 
     findings: Callable[[Request], list[Finding]]
     sizes: Callable[[Request], Int]
+    compares: bool = False
 
 
 def own_level(scope: Scope) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from surveillance.evaluation.estimators import counts, inputs, labels, shape, use
+from surveillance.evaluation.estimators import counts, inputs, labels, shape, subgroups, use
 from surveillance.evaluation.estimators.request import Estimator
 
 ESTIMATORS: Mapping[str, Estimator] = {
@@ -12,5 +12,6 @@ ESTIMATORS: Mapping[str, Estimator] = {
     **inputs.ESTIMATORS,
     **labels.ESTIMATORS,
     **shape.ESTIMATORS,
+    **subgroups.ESTIMATORS,
     **use.ESTIMATORS,
 }

@@ -43,7 +43,7 @@ def counted(counts: Int, word: str) -> Int:
     return counts[:, _WORDS[word]]
 
 
-def _is_share(numerator: str, denominator: str) -> bool:
+def is_share(numerator: str, denominator: str) -> bool:
     """Whether every numerator case is a denominator case, so that the rate is a share."""
     if denominator == "inferences":
         return True
@@ -57,7 +57,7 @@ def _rates(request: Request) -> list[Finding]:
     metric = request.series.monitor.metric
     assert isinstance(metric, RateOf)
     k, n = counted(request.counts, metric.numerator), counted(request.counts, metric.denominator)
-    if _is_share(metric.numerator, metric.denominator):
+    if is_share(metric.numerator, metric.denominator):
         return [Finding(outcome) for outcome in proportion(k, n, method=request.method, level=request.level)]
     return [Finding(outcome) for outcome in rate_ratio(k, n, reference_rate=1.0, level=request.level)]
 

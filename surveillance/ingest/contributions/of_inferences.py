@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.score_sketch import SKETCH_BINS, sketch_bin
 from surveillance.arrays import Bool, Codes, Float, Int
 from surveillance.events.batch import Columns
 from surveillance.ingest.accumulate import Increments
@@ -198,6 +199,11 @@ def _label_scores_of_inferences(plan: Plan, statistic: Statistic, facts: Inferen
     return [Increments(facts.flagged.astype(np.int64) + LabelScoreHead.INFERENCES_UNFLAGGED)]
 
 
+def _label_free(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    place = facts.flagged.astype(np.int64) * SKETCH_BINS + sketch_bin(facts.score_micro)
+    return [Increments(place), Increments(2 * SKETCH_BINS + place, facts.score_micro)]
+
+
 def _arrivals_of_inferences(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
     return [Increments(Arrival.INFERENCES)]
 
@@ -215,5 +221,6 @@ _MAKERS: Mapping[str, Callable[[Plan, Statistic, InferenceFacts], list[Increment
     statistics.IDENTITY: _identity,
     statistics.LABELS: _labels_of_inferences,
     statistics.LABEL_SCORES: _label_scores_of_inferences,
+    statistics.LABEL_FREE: _label_free,
     statistics.ARRIVALS: _arrivals_of_inferences,
 }

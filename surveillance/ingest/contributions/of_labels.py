@@ -26,6 +26,14 @@ def label_contributions(plan: Plan, joined: Joined, day_cells: Codes) -> Iterato
             yield Contribution(statistic, *at_inference, _label_sums(joined, score, label))
         elif statistic.family == statistics.LABEL_SCORES:
             yield Contribution(statistic, *at_inference, _label_scores(joined))
+        elif statistic.family == statistics.TREATED_LABELS:
+            start = joined.flagged.astype(np.int64) * len(Label)
+            cases = [Increments(start + Label.INFERENCES, joined.sign), *_label_sums(joined, score, label)]
+            yield Contribution(statistic, *at_inference, _of_treated(joined, cases))
+        elif statistic.family == statistics.TREATED_SCORES:
+            flag = joined.flagged.astype(np.int64)
+            cases = [Increments(LabelScoreHead.INFERENCES_UNFLAGGED + flag, joined.sign), *_label_scores(joined)]
+            yield Contribution(statistic, *at_inference, _of_treated(joined, cases))
         elif statistic.family == statistics.USE:
             yield Contribution(statistic, *at_inference, [Increments(Use.LABELLED, where=first)])
         elif statistic.family == statistics.ARRIVALS:
@@ -34,6 +42,11 @@ def label_contributions(plan: Plan, joined: Joined, day_cells: Codes) -> Iterato
         elif statistic.family == statistics.FLOW:
             column = Flow.NEGATIVES_UNFLAGGED + 2 * joined.flagged.astype(np.int64) + joined.value
             yield Contribution(statistic, joined.row, day_cells, joined.arrival_ms, [Increments(column, joined.sign)])
+
+
+def _of_treated(joined: Joined, cases: list[Increments]) -> list[Increments]:
+    """The increments of cases that were treated before their label, nothing of the others."""
+    return [one._replace(where=joined.treated if one.where is None else one.where & joined.treated) for one in cases]
 
 
 def _label_sums(joined: Joined, score: Float, label: Float) -> list[Increments]:

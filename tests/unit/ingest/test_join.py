@@ -35,12 +35,13 @@ def folded(index, rows):
             row=column(at for at, _ in outcomes), key=column((row[1] for _, row in outcomes), np.uint64),
             grade=np.concatenate([np.zeros(0, np.int64), *(grade_of([row[3]], np.array([row[4]])) for _, row in outcomes)]),
             value=column((row[2] for _, row in outcomes), np.uint8), verified=np.full(len(outcomes), -1),
-            when_ms=np.zeros(len(outcomes), np.int64),
+            treated=np.zeros(len(outcomes), np.int64), when_ms=np.zeros(len(outcomes), np.int64),
         ),
         Reports(
             row=column(at for at, _ in actions), key=column((row[1] for _, row in actions), np.uint64),
             grade=np.zeros(len(actions), np.int64), value=column((ACTION_BITS[row[2]] for _, row in actions), np.uint8),
-            verified=np.zeros(len(actions), np.int64), when_ms=column(row[-1] for _, row in actions),
+            verified=np.zeros(len(actions), np.int64), treated=np.zeros(len(actions), np.int64),
+            when_ms=column(row[-1] for _, row in actions),
         ),
         broker_ms=column(row[-1] for row in rows), verified_by_default=np.ones(1, np.bool_),
     )  # fmt: skip

@@ -1,0 +1,124 @@
+"""A group against the others or against its baseline: prevalence, the gap of a subgroup, sites in a funnel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from detectors.estimate import Outcome
+from detectors.prevalence import n_of_interval, prevalence
+from detectors.site_outlier import Kind, site_outlier
+from detectors.subgroup_gap import gap_to_baseline, gap_to_overall
+from surveillance.arrays import Float, Int
+from surveillance.evaluation.estimators.labels import unless_biased
+from surveillance.evaluation.estimators.request import Estimator, Request, own_level
+from surveillance.evaluation.estimators.use import counted, is_share
+from surveillance.evaluation.labelled import LabelCounts
+from surveillance.evaluation.verdict import Finding
+from surveillance.manifest.metrics_performance import SiteOutlier, SubgroupGap
+from surveillance.manifest.model_baselines import Measured, MetricBaseline
+from surveillance.manifest.season import seasonal
+
+_KNOWN_N = {"sensitivity": "n_pos", "specificity": "n_neg"}
+
+
+def _prevalence(request: Request) -> list[Finding]:
+    labels, reference = LabelCounts(request.counts), request.manifest.baselines.prevalence
+    share, n = (np.nan, np.nan) if reference is None else (reference.value, _rows_of(reference, reference.value, reference.n))
+    found = prevalence(
+        labels.positives, labels.labelled, reference=share, reference_n=n, method=request.method, level=request.level
+    )
+    return unless_biased(request, labels, found, labels.labelled)
+
+
+def _gap(request: Request) -> list[Finding]:
+    metric, labels = request.series.monitor.metric, LabelCounts(request.counts)
+    assert isinstance(metric, SubgroupGap)
+    k, n = labels.numerator(metric.event), labels.denominator(metric.event)
+    if metric.to == "baseline":
+        shares, rows = _baselines(request, metric.event)
+        found = gap_to_baseline(k, n, shares, rows, method=request.method, level=request.level)
+    else:
+        assert request.everyone is not None
+        every = LabelCounts(request.everyone)
+        found = gap_to_overall(
+            k,
+            n,
+            np.full(len(n), every.numerator(metric.event).sum()),
+            np.full(len(n), every.denominator(metric.event).sum()),
+            method=request.method,
+            level=request.level,
+        )
+    return _findings(request, labels, metric.event, found, n)
+
+
+def _sites(request: Request) -> list[Finding]:
+    metric = request.series.monitor.metric
+    assert isinstance(metric, SiteOutlier)
+    assert request.everyone is not None
+    event = metric.proportion
+    if event is None:
+        k, n = (counted(request.everyone, str(word)) for word in (metric.numerator, metric.denominator))
+        kind: Kind = "share" if is_share(str(metric.numerator), str(metric.denominator)) else "rate"
+        sites = site_outlier(k, n, kind=kind, level=request.level)
+        return [Finding(sites[place]) for place in request.places]
+    every = LabelCounts(request.everyone)
+    sites = site_outlier(every.numerator(event), every.denominator(event), level=request.level)
+    labels = LabelCounts(request.counts)
+    return _findings(request, labels, event, [sites[place] for place in request.places], labels.denominator(event))
+
+
+def _findings(request: Request, labels: LabelCounts, event: str, found: list[Outcome], sizes: Int) -> list[Finding]:
+    """PPV mixes no flagged and unflagged cases, so that it cannot be biased by which of them were verified."""
+    return [Finding(outcome) for outcome in found] if event == "ppv" else unless_biased(request, labels, found, sizes)
+
+
+def _baselines(request: Request, event: str) -> tuple[Float, Float]:
+    """The validated share of each scope in the season of the window, and the cases behind it; NaN where there is none."""
+    baseline = request.manifest.baselines.metric(event)
+    shares, rows = np.full((2, len(request.scopes)), np.nan)
+    for at, scope in enumerate(request.scopes):
+        measured = _measured(baseline, own_level(scope))
+        if baseline is not None and measured is not None:
+            shares[at] = min(seasonal(measured.value, baseline.month_factor, request.end_ms), 1.0)
+            rows[at] = _rows_of(measured, measured.value, getattr(measured, _KNOWN_N.get(event, "n")))
+    return shares, rows
+
+
+def _measured(baseline: MetricBaseline | None, own: tuple[str, str] | None) -> Measured | None:
+    if baseline is None:
+        return None
+    return (baseline.of(*own) if own is not None else None) or baseline.overall
+
+
+def _rows_of(measured: Measured, share: float, stated: int | None) -> float:
+    """Cases behind a validated share: as the manifest says, else as its interval shows; NaN = taken as exact."""
+    if stated:
+        return float(stated)
+    return float(n_of_interval(share, *measured.ci95)) if measured.ci95 is not None else np.nan
+
+
+def _labelled(request: Request) -> Int:
+    return LabelCounts(request.counts).labelled
+
+
+def _gap_sizes(request: Request) -> Int:
+    metric = request.series.monitor.metric
+    assert isinstance(metric, SubgroupGap)
+    return LabelCounts(request.counts).denominator(metric.event)
+
+
+def _site_sizes(request: Request) -> Int:
+    metric = request.series.monitor.metric
+    assert isinstance(metric, SiteOutlier)
+    if metric.proportion is None:
+        return counted(request.counts, str(metric.denominator))
+    return LabelCounts(request.counts).denominator(metric.proportion)
+
+
+ESTIMATORS: Mapping[str, Estimator] = {
+    "prevalence": Estimator(_prevalence, _labelled),
+    "subgroup_gap": Estimator(_gap, _gap_sizes, compares=True),
+    "site_outlier": Estimator(_sites, _site_sizes, compares=True),
+}
