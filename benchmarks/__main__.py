@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.arrow_batch import arrow_batch
 from benchmarks.calibration_peers import calibration_peers
 from benchmarks.drift_peers import drift_peers
+from benchmarks.false_alarms import false_alarms
 from benchmarks.json_records import json_batch, json_single
 from benchmarks.machine import machine
 from benchmarks.pane_to_incident import pane_to_incident
@@ -36,6 +37,7 @@ ON_KAFKA: Mapping[str, Callable[[str, Options], Result]] = {
 ALONE: Mapping[str, Callable[[Options], Result]] = {
     "drift-peers": drift_peers,
     "calibration-peers": calibration_peers,
+    "false-alarms": false_alarms,
     "restart": restart,
     "memory": memory,
 }
