@@ -46,5 +46,8 @@ def _e_value(numerator: Float, variance: Float) -> Float:
     logs = [
         bet * side * numerator - variance * (np.expm1(bet * most) - bet * most) / most**2 for side, most in sides for bet in _BETS
     ]
-    found: Float = np.exp(np.minimum(special.logsumexp(logs, axis=0) - np.log(len(logs)), _LARGEST_LOG_E))
+    most = np.maximum.reduce(logs)
+    # Bet by bet: a sum over the axis would add in another order, to another last bit, for another number of cells.
+    total = sum((np.exp(log - most) for log in logs), np.zeros_like(most))
+    found: Float = np.exp(np.minimum(most + np.log(total) - np.log(len(logs)), _LARGEST_LOG_E))
     return found
