@@ -11,6 +11,7 @@ from surveillance.foresight.adverse_events import SafetyTest
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.label_charts import LabelChart
+from surveillance.foresight.looks_together import are_judged_together
 from surveillance.foresight.monitor_cells import cells_of, one_by_one, series_of
 from surveillance.foresight.quiet_time import QuietLines
 from surveillance.manifest.manifest import Manifest
@@ -72,8 +73,9 @@ def false_alarms_of(manifest: Manifest, digest: str, field: FieldAssumptions, mo
 def quiet_lines(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> QuietLines:
     """Simulated windows of a monitor that judges sums."""
     cells = cells_of(manifest, field, monitor)
-    adjusts = manifest.strata.multiplicity.method != "none" and _has(monitor, "p")
-    return QuietLines(manifest, digest, field, one_by_one(cells) if adjusts else cells)
+    together = manifest.strata.multiplicity.method != "none" and _has(monitor, "p")
+    together |= are_judged_together(monitor)
+    return QuietLines(manifest, digest, field, one_by_one(cells) if together else cells)
 
 
 def manifest_levels(monitor: Monitor) -> Mapping[str, LevelLimit]:

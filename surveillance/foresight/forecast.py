@@ -11,6 +11,7 @@ from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of
 from surveillance.foresight.fitting import BudgetLine, Fit, budget_of, fits_of, over_budget
 from surveillance.foresight.foreseen_harm import ForeseenHarm, Stated, foreseen_harms, stated_harm
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.model_operational import Operational
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +63,16 @@ def power_of(
 def without_season(manifest: Manifest) -> Manifest:
     """The manifest as it judges an average month."""
     metrics = tuple(metric.model_copy(update={"month_factor": None}) for metric in manifest.baselines.metrics)
-    return manifest.model_copy(update={"baselines": manifest.baselines.model_copy(update={"metrics": metrics})})
+    baselines = manifest.baselines.model_copy(update={"metrics": metrics, "operational": _of_average_month(manifest)})
+    return manifest.model_copy(update={"baselines": baselines})
+
+
+def _of_average_month(manifest: Manifest) -> Operational:
+    operational = manifest.baselines.operational
+    volume = operational.expected_volume
+    if volume is None or volume.month_factor is None:
+        return operational
+    mean = sum(volume.month_factor) / len(volume.month_factor)
+    hours = {key: tuple(mean * hour for hour in each) for key, each in volume.hour_of_week.items()}
+    average = volume.model_copy(update={"month_factor": None, "hour_of_week": hours})
+    return operational.model_copy(update={"expected_volume": average})

@@ -15,7 +15,7 @@ from surveillance.foresight.false_alarms import NOTHING_EXPECTED, chart_days, no
 from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, harm_of
 from surveillance.foresight.label_charts import LabelChart
-from surveillance.foresight.monitor_cells import cells_of
+from surveillance.foresight.monitor_cells import cells_of, peers_of
 from surveillance.foresight.onset import Onset
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
@@ -102,8 +102,10 @@ def _by_windows(
     if harm is None:
         return
     delay_days = field.label_delay_h / 24 if isinstance(monitor.metric, Labelled) else 0.0
-    for cell in cells_of(manifest, field, monitor):
-        detector = Detector(manifest, Onset(manifest, digest, field, cell, level), cell, level, delay_days)
+    cells = cells_of(manifest, field, monitor)
+    for cell in cells:
+        onset = Onset(manifest, digest, field, cell, level, peers_of(cell, cells))
+        detector = Detector(manifest, onset, cell, level, delay_days)
         days = detector.days(harm, stated.power)
         smallest = detector.smallest(harm, stated.within_days, stated.power)
         words = "none" if smallest is None else harm.told(smallest)

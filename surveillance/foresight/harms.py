@@ -13,9 +13,9 @@ from surveillance.foresight.quiet_field import World
 from surveillance.foresight.quiet_labels import QuietLabels
 from surveillance.foresight.quiet_rates import QuietRates
 from surveillance.foresight.quiet_shape import QuietShape
-from surveillance.foresight.quiet_use import QuietUse
+from surveillance.foresight.quiet_use import QuietUse, QuietVolume
 from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
-from surveillance.manifest.metrics_performance import ProportionVsFloor
+from surveillance.manifest.metrics_performance import ProportionVsFloor, SiteOutlier, SubgroupGap
 from surveillance.manifest.model_metrics import Metric
 from surveillance.manifest.model_monitors import Monitor
 
@@ -54,6 +54,8 @@ _BY_TYPE = {
     "calibration_error": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
     "brier": Harm(0.5, "Brier score rises by {:.0%}", 5.0),
     "variance_ratio": Harm(0.5, "standard deviation falls by {:.0%}", 0.99, falls=True),
+    "volume_vs_expected": Harm(0.5, "volume falls by {:.0%}", 0.99, falls=True),
+    "site_outlier": Harm(SHARE_EFFECT, "share moves by {:.3g}", 0.99, falls=True),
     "mix_shift": Harm(DRIFT_EFFECT, "mix moves by {:.3g} standard deviations", 5.0),
 }
 
@@ -66,6 +68,8 @@ def harm_of(monitor: Monitor, share_effect: float) -> Harm | None:
         return known
     if isinstance(metric, Drift):
         return Harm(DRIFT_EFFECT, "mean moves by {:.3g} standard deviations", 5.0)
+    if isinstance(metric, SubgroupGap):
+        return Harm(share_effect, f"{metric.event} falls by {{:.3g}}", 0.99, falls=True)
     if isinstance(metric, FeatureShare | Saturation):
         return Harm(share_effect, "share rises by {:.3g}", 0.99)
     if metric.type in ("proportion_vs_floor", "auroc", "rate", "prevalence", "ood_share", "quality_mean"):
@@ -92,6 +96,8 @@ def harmed(world: World, monitor: Monitor, harm: Harm) -> World:
     signed = -harm.effect if harm.falls else harm.effect
     if isinstance(world, QuietBins):
         return _harmed_bins(world, monitor.metric, harm.effect)
+    if isinstance(world, QuietVolume):
+        return replace(world, kept=max(1 + signed, 0.0))
     if isinstance(world, QuietUse):
         rate = world.rate * (1 + harm.effect) if monitor.metric.type == "poisson_rate_ratio" else world.rate + signed
         return replace(world, rate=max(rate, 0.0))
@@ -118,18 +124,19 @@ def _harmed_bins(world: QuietBins, metric: Metric, effect: float) -> QuietBins:
 
 
 def _harmed_labels(world: QuietLabels, metric: Metric, signed: float) -> QuietLabels:
-    if isinstance(metric, ProportionVsFloor):
-        return _harmed_proportion(world, metric, signed)
+    event = metric.proportion if isinstance(metric, SiteOutlier) else getattr(metric, "event", None)
+    if isinstance(metric, ProportionVsFloor | SubgroupGap | SiteOutlier) and event is not None:
+        return _harmed_proportion(world, event, signed)
     return replace(world, scores=_harmed_scores(world.scores, metric.type, signed))
 
 
-def _harmed_proportion(world: QuietLabels, metric: ProportionVsFloor, signed: float) -> QuietLabels:
-    if metric.event == "sensitivity":
+def _harmed_proportion(world: QuietLabels, event: str, signed: float) -> QuietLabels:
+    if event == "sensitivity":
         return replace(world, sensitivity=float(np.clip(world.sensitivity + signed, 0.0, 1.0)))
-    if metric.event == "specificity":
+    if event == "specificity":
         return replace(world, specificity=float(np.clip(world.specificity + signed, 0.0, 1.0)))
-    value = float(np.clip(world.predictive_values[metric.event] + signed, 0.0, 1.0))
-    return world.with_ppv(value) if metric.event == "ppv" else world.with_npv(value)
+    value = float(np.clip(world.predictive_values[event] + signed, 0.0, 1.0))
+    return world.with_ppv(value) if event == "ppv" else world.with_npv(value)
 
 
 def _harmed_scores(scores: CalibratedScores, kind: str, signed: float) -> CalibratedScores:

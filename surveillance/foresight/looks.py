@@ -13,7 +13,7 @@ from surveillance.arrays import Bool, Int
 from surveillance.evaluation.estimators.request import Request
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Scope
-from surveillance.evaluation.judging import benjamini_hochberg
+from surveillance.evaluation.judging import benjamini_hochberg, e_family
 from surveillance.evaluation.verdict import Finding, Verdict, level_verdict, overall
 from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS
 from surveillance.manifest.manifest import Manifest
@@ -38,15 +38,17 @@ class Look(NamedTuple):
 
 
 class Examiner:
-    """One series of a manifest at one scope, as `SumsMonitor` judges it; `level` replaces the interval's level."""
+    """One series of a manifest at one scope, as `SumsMonitor` judges it; `seen` = scopes of the monitor that have rows."""
 
-    def __init__(self, manifest: Manifest, series: Series, scope: Scope) -> None:
+    def __init__(self, manifest: Manifest, series: Series, scope: Scope, seen: int = 1) -> None:
         self.manifest, self.series, self.scope, self.monitor = manifest, series, scope, series.monitor
         self._estimator = ESTIMATORS[self.monitor.metric.type]
         self.needed = manifest.minimum_sample_of(self.monitor)
+        self.family = e_family(manifest, self.monitor, seen)
         window = manifest.surveillance.window(self.monitor.window) if self.monitor.window else None
         self.size_ms = window.size_ms if window is not None else None
-        self.accumulates = manifest.strata.below_min == "accumulate" and self.size_ms is not None and self.needed > 0
+        extends = manifest.strata.below_min == "accumulate" and not self._estimator.compares
+        self.accumulates = extends and self.size_ms is not None and self.needed > 0
 
     def _request(self, counts: Int) -> Request:
         # Estimators of sums know no time; what depends on the hour of a window is judged by a monitor of its own.
@@ -104,7 +106,7 @@ class Examiner:
 
     def look(self, finding: Finding) -> Look:
         """Verdicts of one finding."""
-        levels = {level: level_verdict(limit, finding) for level, limit in self.monitor.limits.by_level.items()}
+        levels = {level: level_verdict(limit, finding, self.family) for level, limit in self.monitor.limits.by_level.items()}
         return Look(levels, overall(levels.values()))
 
 

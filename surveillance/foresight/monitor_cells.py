@@ -12,8 +12,9 @@ from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.plan import Series
 from surveillance.panes.readings import READERS, readings
 
-NOT_OF_SUMS = frozenset({"subgroup_gap", "site_outlier", "volume_vs_expected", "quantile"})
-"""Types whose number rests on more than the sums of their own group and window."""
+NOT_OF_SUMS = frozenset({"quantile", "clock_offset_s"})
+"""Types that a judge of their own looks at twice, or in the time of the broker."""
+MOST_PEERS = 40
 MOST_BY_THEMSELVES = 100
 """Scopes of a monitor that are simulated one by one."""
 
@@ -46,9 +47,16 @@ def cells_of(manifest: Manifest, field: FieldAssumptions, monitor: Monitor) -> l
 def one_by_one(cells: list[Cell]) -> list[Cell]:
     """Every scope by itself, of very many a sample: where p-values are adjusted over scopes, none can stand for another."""
     total = sum(cell.scope.alike for cell in cells)
-    share = min(1.0, MOST_BY_THEMSELVES / total)
+    share = min(1.0, MOST_BY_THEMSELVES / max(total, 1))
     found = []
     for cell in cells:
         copies = max(1, round(cell.scope.alike * share))
         found += [cell._replace(scope=cell.scope._replace(alike=cell.scope.alike / copies))] * copies
     return found
+
+
+def peers_of(cell: Cell, cells: list[Cell]) -> list[Cell]:
+    """The other groups of the same axes and feature, one by one."""
+    of_series = [one for one in cells if one.series is cell.series]
+    others = [one._replace(scope=one.scope._replace(alike=one.scope.alike - (one is cell))) for one in of_series]
+    return one_by_one([one for one in others if one.scope.alike >= 1])[:MOST_PEERS]

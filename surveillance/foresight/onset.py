@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from surveillance.arrays import Int
-from surveillance.evaluation.verdict import Verdict, level_verdict
+from surveillance.evaluation.verdict import Finding, Verdict, level_verdict
 from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS
 from surveillance.foresight.assumptions import FieldAssumptions
-from surveillance.foresight.chance import chance
+from surveillance.foresight.chance import Chance, chance
 from surveillance.foresight.looks import Examiner
+from surveillance.foresight.looks_together import are_judged_together, findings_together
 from surveillance.foresight.quiet_field import World
-from surveillance.foresight.quiet_time import Cell, steps_of
+from surveillance.foresight.quiet_time import MONDAY_MS, Cell, steps_of
 from surveillance.foresight.volume import drawn_cases, expected_cases
 from surveillance.manifest.manifest import Manifest
 from surveillance.times import DAY_MS
@@ -36,13 +37,17 @@ class Chances(NamedTuple):
 class Onset:
     """A series at one scope around the onset of a harm, for one level.
 
-    `spans` = whole windows that a look takes, more than one where the minimum sample asks for it.
+    `peers` = the other groups that it is compared with, where its type does so, in which all stays well. `spans` = whole
+    windows that a look takes, more than one where the minimum sample asks for it.
     """
 
-    def __init__(self, manifest: Manifest, digest: str, field: FieldAssumptions, cell: Cell, level: str) -> None:
+    def __init__(
+        self, manifest: Manifest, digest: str, field: FieldAssumptions, cell: Cell, level: str, peers: Sequence[Cell] = ()
+    ) -> None:
         monitor = cell.series.monitor
         window = manifest.surveillance.window(monitor.window) if monitor.window is not None else None
-        self._examiner = Examiner(manifest, cell.series, cell.scope.scope)
+        self._examiner = Examiner(manifest, cell.series, cell.scope.scope, round(cell.scope.alike) + len(peers))
+        self._manifest, self._peers, self._together = manifest, peers, are_judged_together(monitor)
         self._cell, self._field, self._level = cell, field, level
         self._names = (digest, monitor.id, str(cell.scope.scope), level)
         self.size_ms = window.size_ms if window is not None else DAY_MS
@@ -76,8 +81,22 @@ class Onset:
         if share < 1.0:
             counts = counts + self._cell.world.draw(draws, cases - late, common)
         limit = self._cell.series.monitor.limits.by_level[self._level]
-        verdicts = [level_verdict(limit, finding) for finding in self._examiner.findings(counts)]
+        findings = self._beside_peers(draws, counts) if self._together else self._examiner.findings(counts)
+        verdicts = [level_verdict(limit, finding, self._examiner.family) for finding in findings]
         return Chances(_share_of(verdicts, Verdict.BREACHED), _share_of(verdicts, Verdict.MET))
+
+    def _beside_peers(self, draws: Chance, counts: Int) -> list[Finding]:
+        """Findings of its own windows, each beside those of its peers at the same time."""
+        windows = len(counts)
+        everyone = [counts]
+        for peer in self._peers:
+            expected = expected_cases(self._field, peer.scope.share, self.width_ms, windows)
+            cases = drawn_cases(draws, self._field, peer.scope.share, expected)
+            everyone.append(peer.world.draw(draws, cases, np.zeros(windows)))
+        cells = [self._cell, *self._peers]
+        ends = MONDAY_MS + (np.arange(windows) + 1) * self.width_ms
+        series, scopes = [cell.series for cell in cells], [cell.scope.scope for cell in cells]
+        return findings_together(self._manifest, series, scopes, everyone, ends - self.width_ms, ends)[0]
 
     def _cases(self, width_ms: int, windows: int) -> Int:
         """Inferences (windows,) of windows spread over the hours of the week."""

@@ -9,11 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from surveillance.arrays import Float, Int
+from surveillance.evaluation.verdict import Finding
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import Chance, chance
 from surveillance.foresight.field_scopes import FieldScope
 from surveillance.foresight.incident_walk import incidents_by_level
 from surveillance.foresight.looks import Examiner, adjusted_together
+from surveillance.foresight.looks_together import are_judged_together, findings_together
 from surveillance.foresight.quiet_field import World
 from surveillance.foresight.volume import drawn_cases, expected_cases
 from surveillance.manifest.manifest import Manifest
@@ -25,10 +27,12 @@ MOST_LOOKS = 10_000
 """Looks simulated for a scope at most."""
 LOOKS_IN_ALL = 20_000
 """Looks simulated for a monitor, over its scopes."""
+LOOKS_TOGETHER, LOOKS_ALONE = 1000, 8000
+"""Looks of types that are estimated look by look: of many groups, and of one."""
 COUNTS_IN_ALL = 1_500_000
 """Integers drawn for a monitor: long vectors get fewer looks."""
 _YEAR_STEPS = 365
-_MONDAY_MS = 4 * DAY_MS
+MONDAY_MS = 4 * DAY_MS
 
 
 _MOST_STEPS_A_WINDOW = 500
@@ -82,7 +86,9 @@ class QuietLines:
         self.size_ms = window.size_ms if window is not None else None
         self._stride, self.step_ms = (1, DAY_MS) if window is None else steps_of(window.size_ms, window.slide_ms)
         length = length_of(manifest, cells[0].series.statistic)
-        looks = _looks(len(cells), length, cumulative=window is None)
+        self._together = are_judged_together(monitor)
+        looks = _looks(len(cells), length, cumulative=window is None, together=self._together)
+        self._seen = round(sum(cell.scope.alike for cell in cells))
         self._steps = looks + self._stride - 1
         self.days = looks * self.step_ms / DAY_MS
         common = chance(digest, monitor.id, "common").standard_normal(self._steps)
@@ -96,11 +102,11 @@ class QuietLines:
         cases = drawn_cases(draws, field, cell.scope.share, expected)
         steps = cell.world.draw(draws, cases, common)
         examiner = Examiner(self.manifest, cell.series, cell.scope.scope)
-        ends = _MONDAY_MS + (np.arange(self._steps) + 1) * self.step_ms
+        ends = MONDAY_MS + (np.arange(self._steps) + 1) * self.step_ms
         if self.size_ms is None:
             year = np.arange(self._steps) // _YEAR_STEPS
             sums = np.concatenate([np.cumsum(steps[year == one], axis=0) for one in range(int(year[-1]) + 1)])
-            starts = _MONDAY_MS + year * _YEAR_STEPS * self.step_ms
+            starts = MONDAY_MS + year * _YEAR_STEPS * self.step_ms
             return _Line(cell, examiner, sums, starts, ends)
         stride = self._stride
         total = np.concatenate([np.zeros((1, steps.shape[1]), np.int64), np.cumsum(steps, axis=0)])
@@ -111,8 +117,9 @@ class QuietLines:
 
     def judged(self, manifest: Manifest, series: Sequence[Series]) -> QuietTime:
         """What the monitor, with limits as this manifest has them, would raise; `series` replace those of the cells."""
-        examiners = [Examiner(manifest, one, line.cell.scope.scope) for one, line in zip(series, self._lines, strict=True)]
-        findings = [one.findings(line.counts) for one, line in zip(examiners, self._lines, strict=True)]
+        pairs = list(zip(series, self._lines, strict=True))
+        examiners = [Examiner(manifest, one, line.cell.scope.scope, self._seen) for one, line in pairs]
+        findings = self._findings_together(manifest, series) if self._together else self._findings(examiners)
         raised: dict[str, float] = {}
         adjusted = adjusted_together(manifest, findings)
         for examiner, line, row in zip(examiners, self._lines, adjusted, strict=True):
@@ -125,6 +132,13 @@ class QuietLines:
                     raised[level] = raised.get(level, 0.0) + times * line.cell.scope.alike
         return QuietTime(raised, self.days)
 
+    def _findings(self, examiners: Sequence[Examiner]) -> list[list[Finding]]:
+        return [one.findings(line.counts) for one, line in zip(examiners, self._lines, strict=True)]
+
+    def _findings_together(self, manifest: Manifest, series: Sequence[Series]) -> list[list[Finding]]:
+        scopes, counts = [line.cell.scope.scope for line in self._lines], [line.counts for line in self._lines]
+        return findings_together(manifest, series, scopes, counts, self._lines[0].starts_ms, self._lines[0].ends_ms)
+
     def _parts(self, line: _Line) -> list[slice]:
         """A cumulative series is simulated year by year, each from its own first event."""
         if self.size_ms is not None:
@@ -132,7 +146,7 @@ class QuietLines:
         return [slice(at, at + _YEAR_STEPS) for at in range(0, len(line.ends_ms), _YEAR_STEPS)]
 
 
-def _looks(cells: int, length: int, *, cumulative: bool) -> int:
-    in_all = min(LOOKS_IN_ALL, COUNTS_IN_ALL // length)
+def _looks(cells: int, length: int, *, cumulative: bool, together: bool) -> int:
+    in_all = min(max(LOOKS_TOGETHER, LOOKS_ALONE // cells) * cells if together else LOOKS_IN_ALL, COUNTS_IN_ALL // length)
     looks = max(200, min(MOST_LOOKS, in_all // cells))
     return max(1, looks // _YEAR_STEPS) * _YEAR_STEPS if cumulative else looks

@@ -14,6 +14,7 @@ from surveillance.foresight.chance import Chance
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import CountingWord
 from surveillance.manifest.metrics_operation import RateOf, RateRatio
+from surveillance.manifest.metrics_performance import SiteOutlier
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.manifest.model_operational import Figure
 from surveillance.panes.statistics import Use
@@ -51,10 +52,26 @@ class QuietUse:
             counts[:, _COLUMNS[word]] = amount
 
 
-def quiet_use(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, scope: Scope) -> QuietUse:
-    """The quiet world of a rate or of a rate ratio."""
+@dataclass(frozen=True, slots=True)
+class QuietVolume:
+    """Inferences alone; `kept` = share of them that are made."""
+
+    kept: float = 1.0
+
+    def draw(self, chance: Chance, cases: Int, common: Float) -> Int:
+        """Counts (W, len(Use)) of windows of `cases` inferences (W,)."""
+        counts = np.zeros((len(cases), len(Use)), np.int64)
+        counts[:, Use.INFERENCES] = chance.binomial(cases, self.kept)
+        return counts
+
+
+def quiet_use(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, scope: Scope) -> QuietUse | QuietVolume:
+    """The quiet world of a rate, of a rate ratio, of a site's rate among those of all, or of the volume itself."""
     metric = monitor.metric
-    assert isinstance(metric, RateOf | RateRatio)
+    if isinstance(metric, SiteOutlier) and metric.numerator is not None and metric.denominator is not None:
+        metric = RateOf(type="rate", numerator=metric.numerator, denominator=metric.denominator)
+    if not isinstance(metric, RateOf | RateRatio):
+        return QuietVolume()
     denominator = metric.exposure if isinstance(metric, RateRatio) else metric.denominator
     exposed = field.alert_rate if denominator in _OF_ALERTS else 1.0
     keys = metric.baseline_keys if isinstance(metric, RateRatio) else _rate_keys(metric)

@@ -11,6 +11,7 @@ from surveillance.foresight.chance import chance
 from surveillance.foresight.detection import Detector
 from surveillance.foresight.harms import harm_of
 from surveillance.foresight.label_charts import LabelChart
+from surveillance.foresight.monitor_cells import cells_of, peers_of
 from surveillance.foresight.onset import Onset
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_performance import BernoulliCusum
@@ -130,3 +131,18 @@ def test_the_smallest_harm_is_seen_in_time_and_a_smaller_one_is_not() -> None:
     days = detector.days(harm.at(smallest * 1.1), 0.8)
     assert days is not None
     assert days <= 90
+
+
+def test_one_site_that_leaves_the_others_is_seen_and_more_of_it_sooner() -> None:
+    gap = monitor("subgroup_gap", "month", {"ci_upper_below": -0.02}, event="sensitivity", by=["site"])
+    manifest = manifest_of(gap, a_day=6000.0, sites=6)
+    field, (cell,) = assumptions_of(manifest), cells_of(manifest, assumptions_of(manifest), manifest.surveillance.monitors[0])
+    harm = harm_of(cell.series.monitor, 0.1)
+    assert harm is not None
+    onset = Onset(manifest, DIGEST, field, cell, "investigate", peers_of(cell, [cell]))
+    detector = Detector(manifest, onset, cell, "investigate", 0.0)
+    small, large = detector.days(harm, 0.8), detector.days(harm.at(0.3), 0.8)
+    assert small is not None
+    assert large is not None
+    assert large < small < 28
+    assert len(peers_of(cell, [cell])) == 5

@@ -63,6 +63,21 @@ def test_a_wide_interval_at_many_looks_is_quieter_than_a_fixed_one() -> None:
     assert seldom < often / 3
 
 
+def test_volume_is_tested_against_the_hours_it_falls_in() -> None:
+    volume = monitor("volume_vs_expected", "hour", {"p": 0.05}, persistence=AT_ONCE)
+    described = document([volume], a_day=4800.0)
+    busy = [100.0 if hour % 24 < 12 else 300.0 for hour in range(168)]
+    described["baselines"]["operational"]["expected_volume"]["hour_of_week"]["all"] = busy
+    assert rate_of(parse_manifest(described)) == pytest.approx(720 * 0.05 * 0.95, rel=0.15)
+
+
+def test_each_site_is_compared_with_all_of_them() -> None:
+    gap = monitor("subgroup_gap", "day", {"ci_upper_below": 0.0}, event="specificity", by=["site"], persistence=AT_ONCE)
+    # Half of the 5 % error of an interval lies on the side that is looked at, and less because a site is among the others.
+    at_most = 6 * 30 * 0.025
+    assert 0.2 * at_most < rate_of(manifest_of(gap, a_day=6000.0, sites=6)) < 1.1 * at_most
+
+
 def test_charts_have_the_rate_of_their_run_length() -> None:
     chart: Document = {
         "id": "slow", "metric": {"type": "cusum", "of": "feature_mean", "feature": "px", "k": 0.5}, "window": "day",
