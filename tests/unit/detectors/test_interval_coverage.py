@@ -1,0 +1,256 @@
+"""How often intervals hold the truth: a fixed look within 1 % of the level it claims, repeated looks missing ever at most alpha.
+
+Coverage of binomial and Poisson intervals is summed exactly over all counts; the others are simulated with a fixed seed. Exact
+intervals (Clopper-Pearson, Garwood, conditional binomial) promise at least their level, the others their level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from detectors import begg_greenes, inverse_coverage
+from detectors.arrays import Float
+from detectors.auroc import auroc
+from detectors.brier import brier
+from detectors.calibration import calibration_in_the_large, calibration_slope
+from detectors.calibration_eprocess import calibration_eprocess
+from detectors.dirichlet_multinomial import dirichlet_multinomial_e
+from detectors.estimate import Estimate, Outcome
+from detectors.harmful_shift import harmful_shift
+from detectors.intervals import beta_binomial_confidence_sequence, clopper_pearson, poisson_exact, wilson
+from detectors.observed_expected import observed_expected
+from detectors.poisson_rate_ratio import rate_ratio
+from detectors.score_sketch import SKETCH_BINS, sketch_logit
+from detectors.spiegelhalter import spiegelhalter
+from detectors.subgroup_gap import gap_to_baseline, gap_to_overall
+from detectors.variance_ratio import PowerSums, variance_ratio
+
+LEVEL, WITHIN = 0.95, 0.01
+CELLS = 20_000
+SIMULATION = 3 * np.sqrt(LEVEL * (1 - LEVEL) / CELLS)
+"""Three standard errors of a simulated coverage."""
+
+
+def held(outcomes: list[Outcome], truth: float) -> float:
+    """Share of the estimates that hold the truth; every window must give one."""
+    inside = [one.lower <= truth <= one.upper for one in outcomes if isinstance(one, Estimate)]
+    assert len(inside) >= 0.999 * len(outcomes)
+    return float(np.mean(inside))
+
+
+def assert_at_its_level(coverage: float) -> None:
+    assert abs(coverage - LEVEL) <= WITHIN + SIMULATION, coverage
+
+
+def assert_at_least_its_level(coverage: float) -> None:
+    assert coverage >= LEVEL - SIMULATION, coverage
+
+
+# exact sums ----------------------------------------------------------------------------------------------
+SHARES = np.linspace(0.02, 0.98, 193)
+
+
+def binomial_coverage(interval: Callable[[Any, Any, float], Any], n: int) -> Float:
+    """Coverage at each of `SHARES`."""
+    k = np.arange(n + 1)
+    lower, upper = interval(k, np.full(n + 1, n), LEVEL)
+    inside = (lower <= SHARES[:, None]) & (SHARES[:, None] <= upper)
+    covered: Float = (stats.binom.pmf(k, n, SHARES[:, None]) * inside).sum(axis=1)
+    return covered
+
+
+@pytest.mark.parametrize("n", [30, 100, 1000])
+def test_wilson_holds_its_level_on_average_over_the_shares(n):
+    assert abs(binomial_coverage(wilson, n).mean() - LEVEL) <= WITHIN
+
+
+@pytest.mark.parametrize("n", [5, 30, 100, 1000])
+def test_clopper_pearson_never_holds_less_than_its_level(n):
+    assert binomial_coverage(clopper_pearson, n).min() >= LEVEL - 1e-12
+
+
+@pytest.mark.parametrize("mean", [0.3, 2.0, 9.7, 80.0])
+def test_the_exact_poisson_interval_never_holds_less_than_its_level(mean):
+    k = np.arange(400)
+    lower, upper = poisson_exact(k, LEVEL)
+    assert stats.poisson.pmf(k, mean)[(lower <= mean) & (mean <= upper)].sum() >= LEVEL - 1e-12
+
+
+# one look, simulated -------------------------------------------------------------------------------------
+def scored(rng: np.random.Generator, rows: int, cells: int, slope: float = 1.0) -> tuple[Float, Float, Float]:
+    """Negatives and positives by bin of five scores, (cells, 5), whose true logit is `slope` x theirs; and the scores."""
+    score = np.array([0.05, 0.15, 0.35, 0.6, 0.85])
+    total = rng.multinomial(rows, [0.3, 0.25, 0.2, 0.15, 0.1], cells)
+    pos = rng.binomial(total, special.expit(slope * special.logit(score)))
+    return total - pos, pos, score
+
+
+@pytest.mark.parametrize("rows", [150, 600])
+def test_delong_on_the_logit_scale(rows):
+    rng = np.random.default_rng(1)
+    base = np.exp(-((np.arange(30) - 12) ** 2) / 60)
+    above = np.exp(-((np.arange(30) - 18) ** 2) / 60)
+    base, above = base / base.sum(), above / above.sum()
+    truth = float((above * (np.cumsum(base) - base / 2)).sum())
+    neg, pos = rng.multinomial(rows, base, CELLS), rng.multinomial(rows // 3, above, CELLS)
+    assert_at_its_level(held(auroc(neg, pos, level=LEVEL), truth))
+
+
+@pytest.mark.parametrize("truth", [0.7, 1.0])
+def test_wald_bounds_of_the_calibration_slope(truth):
+    neg, pos, score = scored(np.random.default_rng(2), 800, 5000, truth)
+    assert abs(held(calibration_slope(neg, pos, special.logit(score), level=LEVEL), truth) - LEVEL) <= WITHIN + 2 * SIMULATION
+
+
+def test_wald_bounds_of_calibration_in_the_large():
+    neg, pos, score = scored(np.random.default_rng(3), 500, 5000)
+    assert (
+        abs(held(calibration_in_the_large(neg, pos, special.logit(score), level=LEVEL), 0.0) - LEVEL) <= WITHIN + 2 * SIMULATION
+    )
+
+
+def test_the_normal_interval_of_the_brier_score():
+    neg, pos, score = scored(np.random.default_rng(4), 500, CELLS)
+    powers = [np.rint((neg * score**p + pos * (1 - score) ** p).sum(axis=1) * 1e6) for p in (2, 4)]
+    truth = float((np.array([0.3, 0.25, 0.2, 0.15, 0.1]) * score * (1 - score)).sum())
+    assert_at_its_level(held(brier(np.full(CELLS, 500), *powers, level=LEVEL), truth))
+
+
+def test_spiegelhalter_rejects_calibrated_scores_as_often_as_it_says():
+    neg, pos, score = scored(np.random.default_rng(5), 500, CELLS)
+    numerator = np.rint(((pos * (1 - score) - neg * score) * (1 - 2 * score)).sum(axis=1) * 1e6)
+    variance = np.rint(((neg + pos) * (1 - 2 * score) ** 2 * score * (1 - score)).sum(axis=1) * 1e6)
+    found = spiegelhalter(np.full(CELLS, 500), numerator, variance)
+    assert_at_its_level(float(np.mean([one.p >= 1 - LEVEL for one in found if isinstance(one, Estimate) and one.p is not None])))
+
+
+def test_observed_over_expected_of_rare_events_and_of_common_ones():
+    rng = np.random.default_rng(6)
+    n, p = 4000, 0.01
+    found = observed_expected(np.full(CELLS, n), rng.binomial(n, p, CELLS), np.full(CELLS, n * p * 1e6), level=LEVEL)
+    assert_at_least_its_level(held(found, 1.0))
+
+
+def test_the_rate_ratio_against_a_reference_that_was_itself_counted():
+    rng = np.random.default_rng(7)
+    events, before = rng.poisson(40 * 1.3, CELLS), rng.poisson(90, CELLS)
+    found = rate_ratio(events, np.full(CELLS, 400.0), reference_rate=np.full(CELLS, 0.1), reference_events=before,
+                       reference_exposure=np.full(CELLS, 900.0), level=LEVEL)  # fmt: skip
+    assert_at_least_its_level(held(found, 1.3))
+
+
+@pytest.mark.parametrize(("n", "rest"), [(80, 900), (300, 300)])
+def test_newcombe_holds_the_gap_of_a_subgroup(n, rest):
+    rng = np.random.default_rng(8)
+    k, others = rng.binomial(n, 0.86, CELLS), rng.binomial(rest, 0.9, CELLS)
+    truth = (1 - n / (n + rest)) * (0.86 - 0.9)
+    found = gap_to_overall(k, np.full(CELLS, n), k + others, np.full(CELLS, n + rest), level=LEVEL)
+    assert_at_its_level(held(found, truth))
+
+
+def test_newcombe_holds_the_gap_to_a_baseline_that_was_measured():
+    rng = np.random.default_rng(9)
+    shares = rng.binomial(640, 0.92, CELLS) / 640
+    found = gap_to_baseline(rng.binomial(150, 0.88, CELLS), np.full(CELLS, 150), shares, np.full(CELLS, 640), level=LEVEL)
+    assert_at_its_level(held(found, -0.04))
+
+
+def verified(rng: np.random.Generator) -> tuple[dict[str, Float], float]:
+    """Counts by flag of cells whose unflagged cases were verified in one of five; and the true sensitivity."""
+    positive, flagged_of = 0.2, {1: 0.85, 0: 0.1}
+    cells = rng.multinomial(3000, [positive * 0.85, 0.8 * 0.1, positive * 0.15, 0.8 * 0.9], CELLS)
+    fn, tn = rng.binomial(cells[:, 2], 0.2), rng.binomial(cells[:, 3], 0.2)
+    flagged, unflagged = cells[:, 0] + cells[:, 1], cells[:, 2] + cells[:, 3]
+    counts = {"tp": cells[:, 0], "fp": cells[:, 1], "fn": fn, "tn": tn, "flagged": flagged, "unflagged": unflagged}
+    return counts, flagged_of[1]
+
+
+def test_begg_greenes_holds_the_sensitivity_of_all_though_few_unflagged_cases_are_verified():
+    counts, truth = verified(np.random.default_rng(10))
+    assert_at_its_level(held(begg_greenes.sensitivity(**counts, level=LEVEL), truth))
+    naive = counts["tp"] / (counts["tp"] + counts["fn"])
+    assert naive.mean() > truth + 0.1, "without correction the misses among the unverified are forgotten"
+
+
+def test_the_weighted_brier_score():
+    rng = np.random.default_rng(11)
+    inferences = np.array([10_000, 600])
+    labelled = np.array([1000, 600])
+    risk, score = np.array([0.05, 0.6]), np.array([0.1, 0.5])
+    events = rng.binomial(labelled, risk, (5000, 2))
+    powers = [np.rint((events * (1 - score) ** p + (labelled - events) * score**p) * 1e6) for p in (2, 4)]
+    truth = float((inferences * (risk * (1 - score) ** 2 + (1 - risk) * score**2)).sum() / inferences.sum())
+    coverage = inverse_coverage.Coverage.of(np.tile(labelled, (5000, 1)), np.tile(inferences, (5000, 1)))
+    assert abs(held(inverse_coverage.brier(coverage, *powers, level=LEVEL), truth) - LEVEL) <= WITHIN + 2 * SIMULATION
+
+
+def test_the_variance_ratio_of_normal_values():
+    rng = np.random.default_rng(12)
+    n, m = 400, 20_000
+    values = rng.normal(0, 1, (4000, n))
+    # The reference's variance is measured, too.
+    reference = rng.chisquare(m - 1, 4000) / (m - 1)
+    sums = PowerSums(np.full(4000, n), *((values**power).sum(axis=1) for power in (1, 2, 3, 4)))
+    found = variance_ratio(sums, reference, np.full(4000, m), tail="both", level=LEVEL)
+    assert abs(held(found, 1.0) - LEVEL) <= WITHIN + 2 * SIMULATION
+
+
+# looked at again and again -------------------------------------------------------------------------------
+STREAMS, LOOKS = 400, 800
+MOST_EVER = 0.05 * STREAMS + 3 * np.sqrt(0.05 * 0.95 * STREAMS)
+"""Streams that may ever miss at alpha = .05, with three standard errors of the simulation."""
+
+
+@pytest.mark.parametrize("share", [0.03, 0.4, 0.9])
+def test_the_confidence_sequence_ever_misses_in_at_most_alpha_of_streams(share):
+    rng = np.random.default_rng(13)
+    k = np.cumsum(rng.random((STREAMS, LOOKS)) < share, axis=1)
+    lower, upper = beta_binomial_confidence_sequence(k, np.broadcast_to(np.arange(1, LOOKS + 1), k.shape), LEVEL)
+    assert ((share < lower) | (share > upper)).any(axis=1).sum() <= MOST_EVER
+
+
+def test_a_fixed_look_interval_looked_at_again_and_again_misses_far_oftener():
+    rng = np.random.default_rng(13)
+    k = np.cumsum(rng.random((STREAMS, LOOKS)) < 0.4, axis=1)[:, 9:]
+    lower, upper = wilson(k, np.broadcast_to(np.arange(10, LOOKS + 1), k.shape), LEVEL)
+    assert ((lower > 0.4) | (upper < 0.4)).any(axis=1).mean() > 0.3
+
+
+def test_the_calibration_e_process_of_calibrated_scores_ever_reaches_twenty_in_at_most_one_stream_of_twenty():
+    rng = np.random.default_rng(14)
+    score = special.expit(sketch_logit())
+    rows = rng.integers(20, SKETCH_BINS - 20, (STREAMS, LOOKS // 10, 10))
+    label = rng.random(rows.shape) < score[rows]
+    reached = np.zeros(STREAMS, np.bool_)
+    neg, pos = np.zeros((2, STREAMS, SKETCH_BINS))
+    for look in range(LOOKS // 10):
+        for stream in range(STREAMS):
+            np.add.at(pos[stream], rows[stream, look][label[stream, look]], 1)
+            np.add.at(neg[stream], rows[stream, look][~label[stream, look]], 1)
+        found = calibration_eprocess(neg, pos, np.floor((neg + pos) * score * 1e6))
+        reached |= np.array([isinstance(one, Estimate) and one.e is not None and one.e >= 20 for one in found])
+    assert reached.sum() <= MOST_EVER
+
+
+def test_the_e_value_of_a_mix_without_change_ever_reaches_twenty_in_at_most_one_stream_of_twenty():
+    rng = np.random.default_rng(15)
+    probs = np.array([0.5, 0.3, 0.15, 0.05])
+    counts = np.cumsum(rng.multinomial(4, probs, (STREAMS, LOOKS // 4)), axis=1)
+    flat = counts.reshape(-1, 4)
+    e = dirichlet_multinomial_e(flat, np.tile(probs, (len(flat), 1)), np.full(len(flat), 1e15))
+    assert (e.reshape(STREAMS, -1) >= 20).any(axis=1).sum() <= MOST_EVER
+
+
+def test_harm_that_is_none_is_ever_shown_in_at_most_alpha_of_streams():
+    rng = np.random.default_rng(16)
+    validated = rng.binomial(800, 0.1, STREAMS)
+    events = np.cumsum(rng.random((STREAMS, LOOKS)) < 0.1, axis=1)[:, 4::5]
+    n = np.broadcast_to(np.arange(5, LOOKS + 1, 5), events.shape)
+    found = harmful_shift(events.ravel(), n.ravel(), np.repeat(validated, n.shape[1]), np.full(n.size, 800), level=LEVEL)
+    shown = np.array([isinstance(one, Estimate) and one.lower > 0 for one in found]).reshape(events.shape)
+    assert shown.any(axis=1).sum() <= MOST_EVER
