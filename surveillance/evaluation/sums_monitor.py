@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.estimate import Insufficient, Reason
 from surveillance.arrays import Int
-from surveillance.evaluation.estimators.beside import BesideCounts, beside
+from surveillance.evaluation.estimators.beside import beside
 from surveillance.evaluation.estimators.request import Request
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Scope
@@ -24,7 +24,6 @@ from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 from surveillance.panes.groups import group_text
 from surveillance.panes.plan import Series
-from surveillance.panes.readings import TREATED
 
 
 class _Window(NamedTuple):
@@ -78,10 +77,10 @@ class SumsMonitor(WindowedMonitor):
         scopes = [scope_with_feature(series, table.groups[code]) for code in seen]
         window = self._accumulated(series, sums, seen, scopes, start, end)
         mature = self._maturity(series, window.counts, end, moment)
-        reach = self._reach(window)
-        for at, finding in enumerate(self._all_findings(series, sums, seen, scopes, window, start, end, mature)):
+        request = Request(self.subject.plan.manifest, series, scopes, window.counts, start, end)
+        for at, finding in enumerate(self._findings(request, sums, series.axes, _Placed(seen, window.starts), mature)):
             own = _Answer(None, window.counts[at], finding, mature[at])
-            if _is_small(finding) and self.subject.plan.manifest.strata.below_min == "pool_to_parent":
+            if _is_small(finding) and self._pools():
                 own = self._pooled(series, scopes[at], start, end, moment) or own
             yield Judged(
                 series=series,
@@ -94,8 +93,14 @@ class SumsMonitor(WindowedMonitor):
                 pooled_to=own.pooled_to,
                 extended=int(window.starts[at]) != start,
                 code=seen[at],
-                reach_ms=int(reach[at]) if reach[at] < start else None,
+                reach_ms=int(window.reach[at]) if window.reach[at] < start else None,
             )
+
+    def accumulates(self) -> bool:
+        return super().accumulates() and not self._estimator.compares
+
+    def _pools(self) -> bool:
+        return self.subject.plan.manifest.strata.below_min == "pool_to_parent" and not self._estimator.compares
 
     def _empty(self, series: Series, start: int, end: int) -> Judged:
         needed = self._needed
@@ -125,36 +130,6 @@ class SumsMonitor(WindowedMonitor):
         # A scope that found too little may find enough once older rows come, so all that was in reach is part of its result.
         return _Window(counts, starts, np.where(small, min(start, end - LONGEST_EXTENSION_MS), starts))
 
-    def _reach(self, window: _Window) -> Int:
-        """From where each scope's result rests on rows: where scopes are compared, from where any does."""
-        return np.full(len(window.reach), window.reach.min()) if self._estimator.compares else window.reach
-
-    def _all_findings(
-        self,
-        series: Series,
-        sums: WindowSums,
-        seen: Sequence[int],
-        scopes: Sequence[Scope],
-        window: _Window,
-        start: int,
-        end: int,
-        mature: Sequence[_Maturity],
-    ) -> list[Finding]:
-        """Findings of every scope; where scopes are compared, those of one window together."""
-        manifest = self.subject.plan.manifest
-        if not self._estimator.compares:
-            request = Request(manifest, series, scopes, window.counts, start, end)
-            return self._findings(request, sums, series.axes, _Placed(seen, window.starts), mature)
-        found: dict[int, Finding] = {}
-        for begin in np.unique(window.starts).tolist():
-            at = np.flatnonzero(window.starts == begin)
-            places = _Placed([seen[index] for index in at.tolist()], window.starts[at])
-            request = Request(manifest, series, [scopes[index] for index in at.tolist()], window.counts[at], begin, end)
-            request = request._replace(everyone=sums.of_all(begin, end), places=places.codes)
-            findings = self._findings(request, sums, series.axes, places, [mature[index] for index in at.tolist()])
-            found |= zip(at.tolist(), findings, strict=True)
-        return [found[at] for at in range(len(seen))]
-
     def _findings(
         self, request: Request, sums: WindowSums, axes: Axes, placed: _Placed, mature: Sequence[_Maturity]
     ) -> list[Finding]:
@@ -171,11 +146,7 @@ class SumsMonitor(WindowedMonitor):
         groups, end = [sums.table.groups[code] for code in placed.codes], request.end_ms
         read = {name: self.beside.get((name, axes)) or self._parent_sums(name, axes) for name in names}
         found = {name: one.of_groups(groups, placed.starts, end) for name, one in read.items()}
-        everyone = None
-        if request.everyone is not None:
-            starts = np.full(len(sums.table.groups), request.start_ms)
-            everyone = read[TREATED[request.series.statistic]].of_groups(sums.table.groups, starts, end)
-        counts = BesideCounts({name: one for name, one in found.items() if one is not None}, everyone)
+        counts = {name: one for name, one in found.items() if one is not None}
         return beside(request, self._estimator, counts)
 
     def _judged(self, request: Request, mature: Sequence[_Maturity]) -> list[Finding]:
@@ -219,8 +190,6 @@ class SumsMonitor(WindowedMonitor):
             parent = tuple(sorted({*levels.items(), *feature}))
             mature = self._maturity(series, pooled, end, moment)
             request = Request(self.subject.plan.manifest, series, [parent], pooled, start, end)
-            if self._estimator.compares:
-                request = request._replace(everyone=sums.of_all(start, end), places=[code])
             found = self._findings(request, sums, axes, _Placed([code], np.array([start])), mature)[0]
             if not _is_small(found):
                 return _Answer(parent, pooled[0], found, mature[0])

@@ -62,6 +62,27 @@ def test_a_prevalence_unlike_the_baseline_opens_an_incident_and_one_like_it_does
     assert opened(higher) == [("prev", {})]
 
 
+def test_prevalence_is_compared_with_the_season_of_its_own_scope():
+    """The stream is of March: twice the usual prevalence is what the manifest foresees for that month."""
+
+    def amend(document: Line) -> None:
+        own = {"vendor": {"Alpha": {"value": 0.25, "n": 900}}}
+        factors = [1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+        document["baselines"]["metrics"] = [
+            {"id": "prevalence", "overall": {"value": 0.1}, "strata": own, "month_factor": factors}
+        ]
+
+    watched = monitor("prev", {"type": "prevalence"}, {"investigate": {"p": 0.001}}, by=["vendor"], window="w1h", **ONCE)
+    cases = Cases()
+    for vendor in ("Alpha", "Beta"):
+        cases.add(0, 50, found=45, device_context={"vendor": vendor}).add(
+            0, 50, found=4, label=0, device_context={"vendor": vendor}
+        )
+    lines = told([watched], cases, amend=amend)
+    assert opened(lines) == [("prev", {"vendor": "Beta"})]
+    assert status(lines, "prev", vendor="Alpha")["estimate"]["p"] == pytest.approx(1.0)
+
+
 def test_without_a_baseline_prevalence_has_a_number_and_no_verdict_on_p():
     watched = monitor("prev", {"type": "prevalence"}, {"investigate": {"p": 0.001}}, window="w1h")
     found = status(told([watched], Cases().add(0, 10, found=9).add(0, 10, found=1, label=0)), "prev")
@@ -109,17 +130,28 @@ def test_a_gap_of_one_group_alone_is_an_unknown_reference():
     assert status(told([watched], cases), "gap", vendor="Beta")["reason"] == "unknown_reference"
 
 
-def test_a_window_that_reached_back_is_compared_with_all_cases_of_the_same_time():
-    watched = monitor("gap", GAP, {"investigate": {"ci_upper_below": -0.05}}, by=["vendor"], window="w1h", min_n=20, **ONCE)
+@pytest.mark.parametrize("below_min", ["accumulate", "pool_to_parent"])
+def test_a_small_group_is_neither_extended_nor_pooled_because_all_must_be_of_the_same_time(below_min: str):
+    watched = monitor("gap", GAP, {"investigate": {"ci_upper_below": -0.05}}, by=["vendor"], window="w1h", min_n=20)
     cases = Cases()
     for hour in (0, 1):
         cases.add(hour, 100, found=90 - 40 * hour, device_context={"vendor": "Alpha"})
         cases.add(hour, 15, found=12, device_context={"vendor": "Beta"})
-    lines = told([watched], cases, hours=2, amend=lambda document: document["strata"].update({"below_min": "accumulate"}))
-    found = status(lines, "gap", vendor="Beta")
-    assert found["estimate"]["n"] == 30
-    assert found["estimate"]["value"] == pytest.approx(24 / 30 - (90 + 50 + 24) / 230)
+    lines = told([watched], cases, hours=2, amend=lambda document: document["strata"].update({"below_min": below_min}))
+    small = status(lines, "gap", vendor="Beta")
+    assert small["reason"] == "below_minimum_n"
+    assert small["estimate"] == {"n": 15, "needed": 20}
     assert status(lines, "gap", vendor="Alpha")["estimate"]["value"] == pytest.approx(50 / 100 - 62 / 115)
+
+
+def test_the_positives_that_the_strata_ask_for_govern_a_gap_in_sensitivity():
+    watched = monitor("gap", GAP, {"investigate": {"ci_upper_below": -0.05}}, by=["vendor"], window="w1h")
+    cases = Cases().add(0, 30, found=28, device_context={"vendor": "Alpha"}).add(0, 9, found=3, device_context={"vendor": "Beta"})
+    lines = told(
+        [watched], cases, amend=lambda document: document["strata"].update({"min_sample": {"positives": 10, "labelled": 1}})
+    )
+    assert status(lines, "gap", vendor="Beta")["estimate"] == {"n": 9, "needed": 10}
+    assert status(lines, "gap", vendor="Alpha")["verdict"] == "met"
 
 
 def test_the_site_outside_the_funnel_is_named_and_small_ones_inside_it_are_not():
@@ -145,14 +177,3 @@ def test_a_funnel_of_a_rate_of_use():
     lines = told([monitor("sites", metric, {"investigate": {"p": 0.001}}, by=["site"], window="w1h", **ONCE)], cases)
     assert opened(lines) == [("sites", {"site": "site-loud"})]
     assert status(lines, "sites", site="site-loud")["estimate"]["n"] == 100
-
-
-def test_small_subgroups_pooled_to_all_have_nothing_to_be_compared_with():
-    watched = monitor("gap", GAP, {"investigate": {"ci_upper_below": -0.05}}, by=["vendor"], window="w1h", min_n=20)
-    cases = (
-        Cases().add(0, 15, found=14, device_context={"vendor": "Alpha"}).add(0, 15, found=5, device_context={"vendor": "Beta"})
-    )
-    lines = told([watched], cases, amend=lambda document: document["strata"].update({"below_min": "pool_to_parent"}))
-    found = status(lines, "gap", vendor="Beta")
-    assert found["verdict"] == "inconclusive"
-    assert opened(lines) == []

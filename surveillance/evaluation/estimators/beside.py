@@ -8,7 +8,7 @@ the labels there are reject that the scores are calibrated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from detectors import cbpe, manski
 from detectors.calibration_eprocess import calibration_eprocess
@@ -36,12 +36,8 @@ _BOUNDS: Mapping[str, Callable[..., list[Outcome]]] = {
 }
 
 
-class BesideCounts(NamedTuple):
-    """Counts of the statistics that are read beside over the windows of the scopes, in their order, and of treated cases of all
-    groups where the type compares them. A statistic that has no row is absent."""
-
-    of_scopes: Mapping[str, Int]
-    treated_everyone: Int | None = None
+BesideCounts = Mapping[str, Int]
+"""Counts over the windows of the scopes, in their order, by the statistic that is read beside; one without rows is absent."""
 
 
 def beside(request: Request, estimator: Estimator, counts: BesideCounts) -> list[Mapping[str, Any] | None]:
@@ -50,7 +46,7 @@ def beside(request: Request, estimator: Estimator, counts: BesideCounts) -> list
     for name, bodies in (
         ("bounds", _bounds(request)),
         ("without_treated", _without_treated(request, estimator, counts)),
-        ("label_free", _label_free(request, counts.of_scopes)),
+        ("label_free", _label_free(request, counts)),
     ):
         for at, body in enumerate(bodies):
             if body is not None:
@@ -79,12 +75,10 @@ def _bounds(request: Request) -> list[dict[str, Any] | None]:
 
 
 def _without_treated(request: Request, estimator: Estimator, counts: BesideCounts) -> list[dict[str, Any] | None]:
-    treated = counts.of_scopes.get(TREATED[request.series.statistic])
+    treated = counts.get(TREATED[request.series.statistic])
     if treated is None or not treated.any():
         return []
     of_others = request._replace(counts=request.counts - treated)
-    if request.everyone is not None and counts.treated_everyone is not None:
-        of_others = of_others._replace(everyone=request.everyone - counts.treated_everyone)
     cases = _labels_of(request, treated).labelled.tolist()
     return [
         _with_reason(finding.outcome) | {"treated": treated_cases} if treated_cases > 0 else None
@@ -92,7 +86,7 @@ def _without_treated(request: Request, estimator: Estimator, counts: BesideCount
     ]
 
 
-def _label_free(request: Request, counts_of: Mapping[str, Int]) -> list[dict[str, Any] | None]:
+def _label_free(request: Request, counts_of: BesideCounts) -> list[dict[str, Any] | None]:
     counts = counts_of.get(statistics.LABEL_FREE)
     if counts is None or not counts.any():
         return []

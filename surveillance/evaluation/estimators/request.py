@@ -16,8 +16,7 @@ from surveillance.panes.plan import Series
 class Request(NamedTuple):
     """One series over the groups of one window [start, end); `counts` has shape (groups, length).
 
-    A group that was extended backwards to its minimum sample holds more than the window itself. Types that compare a group
-    with the others get `everyone`, the counts of all groups over this very window, and the row of each scope in it, `places`.
+    A group that was extended backwards to its minimum sample holds more than the window itself.
     """
 
     manifest: Manifest
@@ -26,8 +25,6 @@ class Request(NamedTuple):
     counts: Int
     start_ms: int
     end_ms: int
-    everyone: Int | None = None
-    places: Sequence[int] = ()
 
     @property
     def method(self) -> Method:
@@ -42,7 +39,8 @@ class Request(NamedTuple):
 
 class Estimator(NamedTuple):
     """`findings` gives one finding per scope, before minimum sample and maturity are looked at; `sizes` the n of
-    contract/semantics.md ("Which n") per scope. `compares` = a scope's number rests on the other groups, too."""
+    contract/semantics.md ("Which n") per scope. `compares` = a scope is compared with all groups of its series: its window is
+    neither extended nor pooled, so that all are of the same time."""
 
     findings: Callable[[Request], list[Finding]]
     sizes: Callable[[Request], Int]

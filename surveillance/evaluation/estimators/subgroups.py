@@ -18,16 +18,15 @@ from surveillance.evaluation.labelled import LabelCounts
 from surveillance.evaluation.verdict import Finding
 from surveillance.manifest.metrics_performance import SiteOutlier, SubgroupGap
 from surveillance.manifest.model_baselines import Measured, MetricBaseline
-from surveillance.manifest.season import seasonal
+from surveillance.manifest.season import seasonal_metric
 
 _KNOWN_N = {"sensitivity": "n_pos", "specificity": "n_neg"}
 
 
 def _prevalence(request: Request) -> list[Finding]:
-    labels, reference = LabelCounts(request.counts), request.manifest.baselines.prevalence
-    share, n = (np.nan, np.nan) if reference is None else (reference.value, _rows_of(reference, reference.value, reference.n))
+    labels, (shares, rows) = LabelCounts(request.counts), _baselines(request, "prevalence")
     found = prevalence(
-        labels.positives, labels.labelled, reference=share, reference_n=n, method=request.method, level=request.level
+        labels.positives, labels.labelled, reference=shares, reference_n=rows, method=request.method, level=request.level
     )
     return unless_biased(request, labels, found, labels.labelled)
 
@@ -40,33 +39,22 @@ def _gap(request: Request) -> list[Finding]:
         shares, rows = _baselines(request, metric.event)
         found = gap_to_baseline(k, n, shares, rows, method=request.method, level=request.level)
     else:
-        assert request.everyone is not None
-        every = LabelCounts(request.everyone)
-        found = gap_to_overall(
-            k,
-            n,
-            np.full(len(n), every.numerator(metric.event).sum()),
-            np.full(len(n), every.denominator(metric.event).sum()),
-            method=request.method,
-            level=request.level,
-        )
+        everyone = (np.full(len(n), counted_cases.sum()) for counted_cases in (k, n))
+        found = gap_to_overall(k, n, *everyone, method=request.method, level=request.level)
     return _findings(request, labels, metric.event, found, n)
 
 
 def _sites(request: Request) -> list[Finding]:
     metric = request.series.monitor.metric
     assert isinstance(metric, SiteOutlier)
-    assert request.everyone is not None
     event = metric.proportion
     if event is None:
-        k, n = (counted(request.everyone, str(word)) for word in (metric.numerator, metric.denominator))
+        k, n = (counted(request.counts, str(word)) for word in (metric.numerator, metric.denominator))
         kind: Kind = "share" if is_share(str(metric.numerator), str(metric.denominator)) else "rate"
-        sites = site_outlier(k, n, kind=kind, level=request.level)
-        return [Finding(sites[place]) for place in request.places]
-    every = LabelCounts(request.everyone)
-    sites = site_outlier(every.numerator(event), every.denominator(event), level=request.level)
+        return [Finding(outcome) for outcome in site_outlier(k, n, kind=kind, level=request.level)]
     labels = LabelCounts(request.counts)
-    return _findings(request, labels, event, [sites[place] for place in request.places], labels.denominator(event))
+    n = labels.denominator(event)
+    return _findings(request, labels, event, site_outlier(labels.numerator(event), n, level=request.level), n)
 
 
 def _findings(request: Request, labels: LabelCounts, event: str, found: list[Outcome], sizes: Int) -> list[Finding]:
@@ -76,27 +64,27 @@ def _findings(request: Request, labels: LabelCounts, event: str, found: list[Out
 
 def _baselines(request: Request, event: str) -> tuple[Float, Float]:
     """The validated share of each scope in the season of the window, and the cases behind it; NaN where there is none."""
-    baseline = request.manifest.baselines.metric(event)
+    baselines = request.manifest.baselines
+    baseline = baselines.metric(event)
+    if baseline is None and event == "prevalence":
+        baseline = MetricBaseline(id=event, overall=baselines.prevalence)
     shares, rows = np.full((2, len(request.scopes)), np.nan)
     for at, scope in enumerate(request.scopes):
-        measured = _measured(baseline, own_level(scope))
-        if baseline is not None and measured is not None:
-            shares[at] = min(seasonal(measured.value, baseline.month_factor, request.end_ms), 1.0)
-            rows[at] = _rows_of(measured, measured.value, getattr(measured, _KNOWN_N.get(event, "n")))
+        own = own_level(scope)
+        share = None if baseline is None else seasonal_metric(baseline, own, request.end_ms)
+        if baseline is None or share is None:
+            continue
+        measured = (baseline.of(*own) if own is not None else None) or baseline.overall
+        shares[at] = min(share, 1.0)
+        rows[at] = np.nan if measured is None else _rows_of(measured, getattr(measured, _KNOWN_N.get(event, "n")))
     return shares, rows
 
 
-def _measured(baseline: MetricBaseline | None, own: tuple[str, str] | None) -> Measured | None:
-    if baseline is None:
-        return None
-    return (baseline.of(*own) if own is not None else None) or baseline.overall
-
-
-def _rows_of(measured: Measured, share: float, stated: int | None) -> float:
+def _rows_of(measured: Measured, stated: int | None) -> float:
     """Cases behind a validated share: as the manifest says, else as its interval shows; NaN = taken as exact."""
     if stated:
         return float(stated)
-    return float(n_of_interval(share, *measured.ci95)) if measured.ci95 is not None else np.nan
+    return float(n_of_interval(measured.value, *measured.ci95)) if measured.ci95 is not None else np.nan
 
 
 def _labelled(request: Request) -> Int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,3 +102,21 @@ def test_how_often_the_rows_are_looked_at_does_not_change_the_status(stream: tup
         often.judge(_moment(now_ms=START_MS + first * 6 * HOUR_MS // len(rows) // MINUTE_MS * MINUTE_MS))
     often.judge(_moment())
     assert often.status() == _status_of_one_judgement(stream)
+
+
+def test_rows_of_what_stands_beside_a_number_alone_make_its_windows_due_at_a_new_revision(
+    stream: tuple[Registry, list[PaneRow]],
+) -> None:
+    changed = max((row for row in stream[1] if row.key.statistic == "label_free.v1"), key=lambda row: row.counts.sum())
+    evaluator = _evaluator(stream)
+    before = {one.key: one for one in evaluator.judge(_moment()).evidence}
+    evaluator.take([replace(changed, version=changed.version + 1_000, counts=2 * changed.counts)])
+    again = evaluator.judge(_moment()).evidence
+    assert again
+    assert {one.monitor_id for one in again} == {"spec"}
+    for one in again:
+        assert one.revision_number > before[one.key].revision_number
+        assert (one.outcome, one.verdict, one.levels) == tuple(
+            getattr(before[one.key], name) for name in ("outcome", "verdict", "levels")
+        )
+    assert any(one.beside != before[one.key].beside for one in again)
