@@ -65,9 +65,9 @@ def _none_of(watching: Sequence[str], stated: Stated) -> str:
 def _too_late(one: ForeseenHarm, stated: Stated) -> str:
     where = ", ".join(f"{axis} {level}" for axis, level in one.scope) or "the whole field"
     each = f", and {one.alike - 1:.0f} like it" if one.alike > 1 else ""
-    when = "never" if one.days is None else f"in {one.days:.0f} days"
+    seen = "is never seen" if one.days is None else f"is seen in {one.days:.0f} days"
     smallest = "nothing it watches" if one.smallest is None else one.smallest_text
     return (
-        f"blind spot: {one.harm} at {where}{each} is seen {when} with power {stated.power:g}, not within "
+        f"blind spot: {one.harm} at {where}{each} {seen} with power {stated.power:g}, not within "
         f"{stated.within_days:g} days; in that time: {smallest}"
     )

@@ -19,6 +19,7 @@ from surveillance.foresight.quiet_field import World
 from surveillance.foresight.quiet_time import Cell
 from surveillance.foresight.window_overlap import PATHS, verdict_paths
 from surveillance.manifest.manifest import Manifest, Persistence
+from surveillance.manifest.model_monitors import Monitor
 from surveillance.times import DAY_MS
 
 _SHARES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
@@ -34,10 +35,17 @@ FALSE_ALARM = 0.2
 """Probability of a false alarm up to which a signal says something of a harm."""
 
 
+Harming = Callable[[World, Monitor, Harm], World]
+"""The world of a monitor after a harm has set in."""
+
+
 class Detector:
     """One cell at one level: the onset, and the rule that turns looks into an incident."""
 
-    def __init__(self, manifest: Manifest, onset: Onset, cell: Cell, level: str, delay_days: float) -> None:
+    def __init__(
+        self, manifest: Manifest, onset: Onset, cell: Cell, level: str, delay_days: float, after: Harming = harmed
+    ) -> None:
+        self._after = after
         self._onset, self._cell, self._delay_days = onset, cell, delay_days
         monitor = cell.series.monitor
         self._monitor = monitor
@@ -52,7 +60,7 @@ class Detector:
 
     def days(self, harm: Harm, power: float) -> float | None:
         """Days from the onset, at the start of a window, until an incident has opened with this probability; None = never."""
-        after = harmed(self._cell.world, self._monitor, harm)
+        after = self._after(self._cell.world, self._monitor, harm)
         final = self._onset.chances(after, 1.0, finely=True)
         if final.breach < _HOPELESS or self._onset.is_too_small:
             return None
@@ -61,7 +69,7 @@ class Detector:
 
     def power_within(self, harm: Harm, days: float, enough: float = 1.0) -> float:
         """Probability, to within `enough`, that the harm has opened an incident so many days after its onset."""
-        final = self._onset.chances(harmed(self._cell.world, self._monitor, harm), 1.0)
+        final = self._onset.chances(self._after(self._cell.world, self._monitor, harm), 1.0)
         left_ms = (days - self._delay_days) * DAY_MS - self._onset.width_ms
         if left_ms < 0 or final.breach < _HOPELESS or self._onset.is_too_small:
             return 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.run_length import RunLength, cusum_run_length, ewma_run_length
@@ -13,7 +13,8 @@ from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.looks_together import are_judged_together
 from surveillance.foresight.monitor_cells import cells_of, one_by_one, series_of
-from surveillance.foresight.quiet_time import QuietLines
+from surveillance.foresight.quiet_time import Cell, QuietLines
+from surveillance.foresight.stand_ins import stand_in
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_inputs import NormalChart
 from surveillance.manifest.metrics_performance import BernoulliCusum
@@ -61,21 +62,35 @@ def false_alarms_of(manifest: Manifest, digest: str, field: FieldAssumptions, mo
         return _of_label_chart(manifest, field, monitor, metric)
     if isinstance(metric, NormalChart):
         return _of_normal_chart(manifest, field, monitor, metric)
-    cells = cells_of(manifest, field, monitor)
-    if not cells:
-        return [FalseAlarms(monitor.id, level, *_nominal(manifest, field, monitor, limit)) for level, limit in levels.items()]
+    if not cells_of(manifest, field, monitor):
+        return [_without_cells(manifest, digest, field, monitor, level, limit) for level, limit in levels.items()]
     lines = quiet_lines(manifest, digest, field, monitor)
     time = lines.judged(manifest, [cell.series for cell in lines.cells])
-    how = f"simulated over {time.days:.0f} days"
-    return [FalseAlarms(monitor.id, level, time.per_30_days(level), how) for level in levels]
+    return [FalseAlarms(monitor.id, level, time.per_30_days(level), time.how(level)) for level in levels]
+
+
+def _without_cells(
+    manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, limit: LevelLimit
+) -> FalseAlarms:
+    """By a simpler monitor that alarms when this one does, else by what its test allows."""
+    simpler = stand_in(manifest, field, monitor, level)
+    if simpler is None:
+        return FalseAlarms(monitor.id, level, *_nominal(manifest, field, monitor, limit))
+    lines = QuietLines(simpler.manifest, digest, simpler.field, _by_themselves(manifest, simpler.cells))
+    time = lines.judged(simpler.manifest, [cell.series for cell in lines.cells])
+    return FalseAlarms(monitor.id, level, time.per_30_days(level), time.how(level))
 
 
 def quiet_lines(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> QuietLines:
     """Simulated windows of a monitor that judges sums."""
-    cells = cells_of(manifest, field, monitor)
-    together = manifest.strata.multiplicity.method != "none" and _has(monitor, "p")
-    together |= are_judged_together(monitor)
-    return QuietLines(manifest, digest, field, one_by_one(cells) if together else cells)
+    return QuietLines(manifest, digest, field, _by_themselves(manifest, cells_of(manifest, field, monitor)))
+
+
+def _by_themselves(manifest: Manifest, cells: Sequence[Cell]) -> Sequence[Cell]:
+    """Scopes one by one where they are judged together, or their p-values adjusted over all of them."""
+    monitor = cells[0].series.monitor
+    adjusted = manifest.strata.multiplicity.method != "none" and _has(monitor, "p")
+    return one_by_one(list(cells)) if adjusted or are_judged_together(monitor) else cells
 
 
 def manifest_levels(monitor: Monitor) -> Mapping[str, LevelLimit]:

@@ -13,10 +13,11 @@ from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.detection import FALSE_ALARM, Detector, smallest_seen
 from surveillance.foresight.false_alarms import NOTHING_EXPECTED, chart_days, normal_run_length
 from surveillance.foresight.field_scopes import scopes_of
-from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, harm_of
+from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, Harm, harm_of
 from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.monitor_cells import cells_of, peers_of
 from surveillance.foresight.onset import Onset
+from surveillance.foresight.stand_ins import SLOWER, StandIn, coverage_seen, stand_in
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
 from surveillance.manifest.metrics_inputs import NormalChart
@@ -98,6 +99,10 @@ def foreseen_harms(
 def _by_windows(
     manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, stated: Stated
 ) -> Iterator[ForeseenHarm]:
+    simpler = stand_in(manifest, field, monitor, level)
+    if simpler is not None:
+        yield from _by_stand_in(digest, simpler, monitor, level, stated)
+        return
     harm = harm_of(monitor, stated.effect)
     if harm is None:
         return
@@ -108,6 +113,25 @@ def _by_windows(
         detector = Detector(manifest, onset, cell, level, delay_days)
         days = detector.days(harm, stated.power)
         smallest = detector.smallest(harm, stated.within_days, stated.power)
+        words = "none" if smallest is None else harm.told(smallest)
+        yield ForeseenHarm(monitor.id, cell.scope.scope, cell.scope.alike, level, harm.told(harm.effect), days, smallest, words)
+
+
+def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, stated: Stated) -> Iterator[ForeseenHarm]:
+    harm = (
+        Harm(SLOWER, "waits get {:.3g} times as long", 50.0)
+        if simpler.waits is not None
+        else Harm(0.5, "labels fall by {:.0%}", 0.99, falls=True)
+    )
+    for cell in simpler.cells:
+        onset = Onset(simpler.manifest, digest, simpler.field, cell, level)
+        detector = Detector(simpler.manifest, onset, cell, level, 0.0, simpler.after)
+        days, smallest = detector.days(harm, stated.power), detector.smallest(harm, stated.within_days, stated.power)
+        covered = coverage_seen(simpler.manifest, monitor)
+        if covered is not None:
+            days = covered.days if harm.effect > covered.effect and (days is None or covered.days < days) else days
+            seen_in_time = covered.days <= stated.within_days
+            smallest = covered.effect if seen_in_time and (smallest is None or covered.effect < smallest) else smallest
         words = "none" if smallest is None else harm.told(smallest)
         yield ForeseenHarm(monitor.id, cell.scope.scope, cell.scope.alike, level, harm.told(harm.effect), days, smallest, words)
 

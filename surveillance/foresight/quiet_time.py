@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from surveillance.arrays import Float, Int
-from surveillance.evaluation.verdict import Finding
+from surveillance.evaluation.verdict import Finding, Verdict
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import Chance, chance
 from surveillance.foresight.field_scopes import FieldScope
@@ -31,6 +32,8 @@ LOOKS_TOGETHER, LOOKS_ALONE = 1000, 8000
 """Looks of types that are estimated look by look: of many groups, and of one."""
 COUNTS_IN_ALL = 1_500_000
 """Integers drawn for a monitor: long vectors get fewer looks."""
+OFTEN = 0.2
+"""Share of breached looks from which a number of incidents alone would mislead."""
 _YEAR_STEPS = 365
 MONDAY_MS = 4 * DAY_MS
 
@@ -55,10 +58,20 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuietTime:
-    """Incidents raised by level over `days` of one fleet. `alike` groups are counted as often as they stand in the field."""
+    """Incidents raised by level over `days` of one fleet. `alike` groups are counted as often as they stand in the field.
+
+    `breached` = share of looks that breach a level: one that always does raises one incident, which never ends.
+    """
 
     raised: Mapping[str, float]
     days: float
+    breached: Mapping[str, float]
+
+    def how(self, level: str) -> str:
+        """How the number came about, and that it is no rare event where it is none."""
+        often = self.breached.get(level, 0.0)
+        told = f"simulated over {self.days:.0f} days"
+        return told if often < OFTEN else f"{told}: {often:.0%} of the looks at a quiet field breach it"
 
     def per_30_days(self, level: str) -> float:
         """Mean number of incidents raised to a level in 30 days."""
@@ -121,16 +134,20 @@ class QuietLines:
         examiners = [Examiner(manifest, one, line.cell.scope.scope, self._seen) for one, line in pairs]
         findings = self._findings_together(manifest, series) if self._together else self._findings(examiners)
         raised: dict[str, float] = {}
+        breaches: Counter[str] = Counter()
+        looked = 0
         adjusted = adjusted_together(manifest, findings)
         for examiner, line, row in zip(examiners, self._lines, adjusted, strict=True):
             looks = examiner.looks(row)
+            looked += len(looks)
+            breaches.update(level for look in looks for level, verdict in look.levels.items() if verdict is Verdict.BREACHED)
             for part in self._parts(line):
                 found = incidents_by_level(
                     manifest, examiner.monitor, line.cell.scope.scope, looks[part], line.ends_ms[part], line.starts_ms[part]
                 )
                 for level, times in found.items():
                     raised[level] = raised.get(level, 0.0) + times * line.cell.scope.alike
-        return QuietTime(raised, self.days)
+        return QuietTime(raised, self.days, {level: times / looked for level, times in breaches.items()})
 
     def _findings(self, examiners: Sequence[Examiner]) -> list[list[Finding]]:
         return [one.findings(line.counts) for one, line in zip(examiners, self._lines, strict=True)]

@@ -52,7 +52,7 @@ def test_a_subgroup_too_small_to_be_seen_beside_one_that_is_large_enough() -> No
 
 def test_below_its_minimum_sample_a_monitor_sees_nothing() -> None:
     found = spots(document([WATCHED | {"min_n": 100_000}], a_day=2000.0))
-    assert "never" in found["surveillance.monitors[0]"]
+    assert "never seen" in found["surveillance.monitors[0]"]
 
 
 @pytest.mark.parametrize("rule", [{"effect": 0.3, "within": "P90D"}, {"effect": 0.1, "within": "P300D"}])

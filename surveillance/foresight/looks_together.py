@@ -1,0 +1,53 @@
+"""Windows that cannot be estimated one by one: a group beside the others of the same window, or counts against their hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors.estimate import Insufficient, Reason
+from surveillance.arrays import Int
+from surveillance.evaluation.estimators.request import Request
+from surveillance.evaluation.estimators.table import ESTIMATORS
+from surveillance.evaluation.evidence import Scope
+from surveillance.evaluation.verdict import Finding
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.panes.plan import Series
+
+OF_THEIR_HOURS = frozenset({"volume_vs_expected"})
+"""Types whose estimate depends on when the window is."""
+
+
+def are_judged_together(monitor: Monitor) -> bool:
+    """Whether a finding rests on more than the sums of its own group and window."""
+    kind = monitor.metric.type
+    return ESTIMATORS[kind].compares or kind in OF_THEIR_HOURS
+
+
+def findings_together(
+    manifest: Manifest, series: Sequence[Series], scopes: Sequence[Scope], counts: Sequence[Int], starts_ms: Int, ends_ms: Int
+) -> list[list[Finding]]:
+    """Findings by cell and look; `series`, `scopes` and `counts` (T, length) by cell. Cells of one set of axes are each
+    other's company."""
+    found: list[list[Finding]] = [[] for _ in series]
+    companies: dict[tuple[tuple[str, ...], str | None], list[int]] = {}
+    for at, one in enumerate(series):
+        companies.setdefault((one.axes, one.feature), []).append(at)
+    for cells in companies.values():
+        stacked = np.stack([counts[at] for at in cells])
+        for look, (start_ms, end_ms) in enumerate(zip(starts_ms.tolist(), ends_ms.tolist(), strict=True)):
+            named = [scopes[at] for at in cells]
+            request = Request(manifest, series[cells[0]], named, stacked[:, look], start_ms, end_ms)
+            for at, finding in zip(cells, _of_look(manifest, request), strict=True):
+                found[at].append(finding)
+    return found
+
+
+def _of_look(manifest: Manifest, request: Request) -> list[Finding]:
+    estimator = ESTIMATORS[request.series.monitor.metric.type]
+    found, needed = estimator.findings(request), manifest.minimum_sample_of(request.series.monitor)
+    for at in np.flatnonzero(estimator.sizes(request) < needed).tolist() if needed else ():
+        found[at] = Finding(Insufficient(Reason.BELOW_MINIMUM_N, 0, needed))
+    return found
