@@ -17,6 +17,7 @@ from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_inputs import NormalChart
 from surveillance.manifest.metrics_operation import RateRatio
 from surveillance.manifest.model_baselines import FeatureBaseline
+from surveillance.manifest.season import seasonal
 from surveillance.panes.binning import bin_count, feature_distribution
 from surveillance.panes.standard_scale import standard_scale
 from surveillance.panes.statistics import Shape
@@ -30,10 +31,10 @@ class Standard(NamedTuple):
     of_windows: bool
 
 
-def standard_of(manifest: Manifest, metric: NormalChart, scope: Scope) -> Standard | None:
-    """How a scope's windows are standardised; None where the manifest does not say."""
+def standard_of(manifest: Manifest, metric: NormalChart, scope: Scope, end_ms: int) -> Standard | None:
+    """How a scope's window is standardised in the month of its end; None where the manifest does not say."""
     if metric.of == "rate":
-        mean = metric.mean if metric.mean is not None else _expected_rate(manifest, metric, scope)
+        mean = metric.mean if metric.mean is not None else _expected_rate(manifest, metric, scope, end_ms)
         sd = math.sqrt(mean * (1.0 - mean)) if mean is not None and 0.0 < mean < 1.0 else None
         dispersion = metric.dispersion or 1.0
     else:
@@ -47,8 +48,8 @@ def standard_of(manifest: Manifest, metric: NormalChart, scope: Scope) -> Standa
     return Standard(mean, metric.sd, True) if metric.sd else Standard(mean, dispersion * (sd or 0.0), False)
 
 
-def _expected_rate(manifest: Manifest, metric: NormalChart, scope: Scope) -> float | None:
-    """The operational figure that a rate ratio of the same words is judged by, as a share."""
+def _expected_rate(manifest: Manifest, metric: NormalChart, scope: Scope, end_ms: int) -> float | None:
+    """The operational figure of the same words as a share, in the season of the metric that has its key for id."""
     if metric.numerator is None or metric.denominator is None:
         return None
     ratio = RateRatio(type="poisson_rate_ratio", numerator=metric.numerator, exposure=metric.denominator)
@@ -58,7 +59,8 @@ def _expected_rate(manifest: Manifest, metric: NormalChart, scope: Scope) -> flo
             continue
         figure = (operational.figure(key, *own) if own is not None else None) or operational.figure(key)
         if figure is not None and figure.value is not None:
-            return figure.value / 100.0
+            season = manifest.baselines.metric(key)
+            return seasonal(figure.value / 100.0, season.month_factor if season is not None else None, end_ms)
     return None
 
 

@@ -24,6 +24,7 @@ from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import WindowedMonitor, scope_with_feature
 from surveillance.manifest.metrics_inputs import NormalChart
 from surveillance.manifest.model_monitors import Monitor
+from surveillance.manifest.season import month_of
 from surveillance.panes.plan import Series
 from surveillance.times import floor_to
 
@@ -60,7 +61,7 @@ class NormalChartMonitor(WindowedMonitor):
         self.metric = metric
         self._needed = subject.plan.manifest.minimum_sample_of(monitor)
         self._sides: dict[tuple[Axes, str], _ByEnd[Float]] = {}
-        self._standards: dict[tuple[Axes, str], Standard | None] = {}
+        self._standards: dict[tuple[tuple[Axes, str], int], Standard | None] = {}
         self._revisions: _ByEnd[dict[int, int]] = _ByEnd()
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
@@ -93,11 +94,11 @@ class NormalChartMonitor(WindowedMonitor):
         totals, sizes = totals_of(manifest, self.metric, counts)
         for code in seen:
             scope = scope_with_feature(series, table.groups[code])
-            key = (series.axes, table.groups[code])
-            if key not in self._standards:
-                self._standards[key] = standard_of(manifest, self.metric, scope)
+            key, month = (series.axes, table.groups[code]), month_of(end)
+            if (key, month) not in self._standards:
+                self._standards[key, month] = standard_of(manifest, self.metric, scope, end)
             sides = self._sides.setdefault(key, _ByEnd())
-            outcome = self._fold(sides, self._standards[key], end, float(totals[code]), int(sizes[code]))
+            outcome = self._fold(sides, self._standards[key, month], end, float(totals[code]), int(sizes[code]))
             yield Judged(series, scope, start, Finding(outcome), tuple(counts[code].tolist()), code=code)
 
     def _fold(self, sides: _ByEnd[Float], standard: Standard | None, end: int, total: float, n: int) -> Outcome:

@@ -13,6 +13,7 @@ from .ledger import Event, Ledger
 from .limits import Facts, level_verdicts, overall
 from .policy import Document, Policy, Scope
 from .question import Measure, Question, count
+from .times import format_time
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,17 @@ def _standard(asked: Question) -> _Standard | None:
 
 
 def _rate_baseline(asked: Question) -> float | None:
-    metric, operational = asked.metric, asked.policy.baselines.get("operational", {})
+    """Share that the manifest expects, in the season of the month of the window's last instant."""
+    metric, baselines = asked.metric, asked.policy.baselines
+    if "mean" in metric:
+        return float(metric["mean"])
     numerator, denominator = metric["numerator"], metric["denominator"]
-    entry = operational.get(f"{numerator}_per_100_{denominator}")
-    if entry is None and numerator in ("alerts", "alert_onsets") and denominator == "encounters":
-        entry = operational.get("alerts_per_100_encounters")
-    found: float | None = metric.get("mean", None if entry is None else entry["value"] / 100)
-    return found
+    keys = [f"{numerator}_per_100_{denominator}"]
+    if numerator in ("alerts", "alert_onsets") and denominator == "encounters":
+        keys.append("alerts_per_100_encounters")
+    key = next((key for key in keys if key in baselines.get("operational", {})), None)
+    if key is None:
+        return None
+    season = next((entry.get("month_factor") for entry in baselines.get("metrics", []) if entry["id"] == key), None) or [1.0] * 12
+    month = int(format_time(asked.end_ms - 1)[5:7])
+    return float(baselines["operational"][key]["value"]) / 100 * float(season[month - 1])

@@ -253,6 +253,19 @@ def test_a_rate_is_charted_as_a_share_of_its_figure():
     assert found["verdict"] == "breached"
 
 
+def test_a_rate_that_is_higher_every_march_is_no_incident_in_march():
+    def seasonal(document: Line) -> None:
+        document["baselines"]["metrics"] = [{"id": "alerts_per_100_encounters", "month_factor": [1, 1, 1.6] + [1] * 9}]
+
+    metric = {"type": "cusum", "of": "rate", "numerator": "alerts", "denominator": "encounters"}
+    watched = [monitor("rate", metric, {"investigate": {"h": 3}}, window="w1h")]
+    rows = [(hour * HOUR_MS + at * 60_000, {"score": 0.9 if at < 24 else 0.1}) for hour in range(3) for at in range(60)]
+    assert told(watched, rows, 3, seasonal).of("rate")["verdict"] == "met", "40 % is what March has"
+    assert told(watched, rows, 3).of("rate")["verdict"] == "breached"
+    harm = [(at, {"score": 0.9}) for at, _ in rows]
+    assert told(watched, harm, 3, seasonal).opened("rate") == ["investigate"]
+
+
 def test_a_mean_score_is_charted_against_the_score_baseline():
     def with_moments(document: Line) -> None:
         document["baselines"]["score"] |= {"mean": 0.3, "sd": 0.2}
