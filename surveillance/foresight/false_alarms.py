@@ -76,7 +76,7 @@ def _without_cells(
     simpler = stand_in(manifest, field, monitor, level)
     if simpler is None:
         return FalseAlarms(monitor.id, level, *_nominal(manifest, field, monitor, limit))
-    lines = QuietLines(simpler.manifest, digest, simpler.field, _by_themselves(manifest, simpler.cells))
+    lines = QuietLines(simpler.manifest, digest, simpler.field, _by_themselves(simpler.manifest, simpler.cells))
     time = lines.judged(simpler.manifest, [cell.series for cell in lines.cells])
     return FalseAlarms(monitor.id, level, time.per_30_days(level), time.how(level))
 
@@ -90,7 +90,7 @@ def _by_themselves(manifest: Manifest, cells: Sequence[Cell]) -> Sequence[Cell]:
     """Scopes one by one where they are judged together, or their p-values adjusted over all of them."""
     monitor = cells[0].series.monitor
     adjusted = manifest.strata.multiplicity.method != "none" and _has(monitor, "p")
-    return one_by_one(list(cells)) if adjusted or are_judged_together(monitor) else cells
+    return one_by_one(list(cells)) if adjusted or are_judged_together(manifest, monitor) else cells
 
 
 def manifest_levels(monitor: Monitor) -> Mapping[str, LevelLimit]:

@@ -113,6 +113,9 @@ def _by_windows(
         detector = Detector(manifest, onset, cell, level, delay_days)
         days = detector.days(harm, stated.power)
         smallest = detector.smallest(harm, stated.within_days, stated.power)
+        if smallest is not None and (days is None or days > stated.within_days):
+            # Days are worked out from more windows: what they say comes too late is not among what is seen in time.
+            smallest = max(smallest, min(1.01 * harm.effect, harm.most))
         words = "none" if smallest is None else harm.told(smallest)
         yield ForeseenHarm(monitor.id, cell.scope.scope, cell.scope.alike, level, harm.told(harm.effect), days, smallest, words)
 
@@ -217,7 +220,8 @@ def _by_normal_chart(
             days = None if count is None else count * window.slide_ms / DAY_MS
 
             def seen(size: float, run: Callable[[float], RunLength] = run) -> bool:
-                return run(size).within(quiet_looks) >= stated.power
+                # Run lengths are a fixed part and an exponential one: their quantile lies below that of an exponential alone.
+                return run(size).mean * -math.log(1 - stated.power) <= quiet_looks
 
             smallest = smallest_seen(seen, _MOST_SHIFT) if seen(_MOST_SHIFT) else None
             words = "none" if smallest is None else text.format(smallest)

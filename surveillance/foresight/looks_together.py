@@ -20,10 +20,15 @@ OF_THEIR_HOURS = frozenset({"volume_vs_expected"})
 """Types whose estimate depends on when the window is."""
 
 
-def are_judged_together(monitor: Monitor) -> bool:
+def are_judged_together(manifest: Manifest, monitor: Monitor) -> bool:
     """Whether a finding rests on more than the sums of its own group and window."""
     kind = monitor.metric.type
-    return ESTIMATORS[kind].compares or kind in OF_THEIR_HOURS
+    return ESTIMATORS[kind].compares or (kind in OF_THEIR_HOURS and _hours_differ(manifest))
+
+
+def _hours_differ(manifest: Manifest) -> bool:
+    volume = manifest.baselines.operational.expected_volume
+    return volume is not None and any(len(set(hours)) > 1 for hours in volume.hour_of_week.values())
 
 
 def findings_together(

@@ -47,7 +47,7 @@ class Onset:
         monitor = cell.series.monitor
         window = manifest.surveillance.window(monitor.window) if monitor.window is not None else None
         self._examiner = Examiner(manifest, cell.series, cell.scope.scope, round(cell.scope.alike) + len(peers))
-        self._manifest, self._peers, self._together = manifest, peers, are_judged_together(monitor)
+        self._manifest, self._peers, self._together = manifest, peers, are_judged_together(manifest, monitor)
         self._cell, self._field, self._level = cell, field, level
         self._names = (digest, monitor.id, str(cell.scope.scope), level)
         self.size_ms = window.size_ms if window is not None else DAY_MS

@@ -26,9 +26,9 @@ from surveillance.times import DAY_MS
 
 MOST_LOOKS = 10_000
 """Looks simulated for a scope at most."""
-LOOKS_IN_ALL = 20_000
+LOOKS_IN_ALL = 15_000
 """Looks simulated for a monitor, over its scopes."""
-LOOKS_TOGETHER, LOOKS_ALONE = 1000, 8000
+LOOKS_TOGETHER, LOOKS_ALONE = 1000, 3000
 """Looks of types that are estimated look by look: of many groups, and of one."""
 COUNTS_IN_ALL = 1_500_000
 """Integers drawn for a monitor: long vectors get fewer looks."""
@@ -99,7 +99,7 @@ class QuietLines:
         self.size_ms = window.size_ms if window is not None else None
         self._stride, self.step_ms = (1, DAY_MS) if window is None else steps_of(window.size_ms, window.slide_ms)
         length = length_of(manifest, cells[0].series.statistic)
-        self._together = are_judged_together(monitor)
+        self._together = are_judged_together(manifest, monitor)
         looks = _looks(len(cells), length, cumulative=window is None, together=self._together)
         self._seen = round(sum(cell.scope.alike for cell in cells))
         self._steps = looks + self._stride - 1
