@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class LabelChart:
         """
         p = self._seen(self._metric.p0)
         p0, p1 = self._tested()
-        return run_length(p0, p1, p, h) / max(self._labels_a_day(self._metric.p0), 1e-12)
+        return _run_length(p0, p1, p, h) / max(self._labels_a_day(self._metric.p0), 1e-12)
 
     def days(self, p: float, h: float, power: float) -> float | None:
         """Days until the chart signals with this probability when the event's probability is `p`; None = beyond two years."""
@@ -73,3 +74,9 @@ class LabelChart:
         cases = self._a_day * (field.prevalence if miss else 1 - field.prevalence)
         as_event, else_ = (field.coverage_unflagged, field.coverage_flagged)[:: 1 if miss else -1]
         return cases * (p * as_event + (1 - p) * else_)
+
+
+@lru_cache(maxsize=256)
+def _run_length(p0: float, p1: float, p: float, h: float) -> float:
+    """Remembered: it is solved for in a tenth of a second or more."""
+    return run_length(p0, p1, p, h)

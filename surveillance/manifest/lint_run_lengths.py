@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from surveillance.errors import Problem
 from surveillance.manifest.lint_view import LintView
@@ -36,54 +35,22 @@ def stated_run_lengths_hold(view: LintView) -> Iterator[Problem]:
 
 def _days(manifest: Manifest, metric: BernoulliCusum, h: float) -> float | None:
     """Mean days between false alarms; None where the manifest does not say how many cases to expect."""
-    cases = _cases_a_day(manifest, metric)
-    if not cases:
+    if not _cases_are_stated(manifest):
         return None
-    from detectors.bernoulli_cusum import false_alert_parameters, miss_parameters
-
-    unflagged, flagged = _coverage(manifest)
-    labelled = miss_parameters if metric.event == "miss" else false_alert_parameters
-    seen_as_event, seen_else = (unflagged, flagged) if metric.event == "miss" else (flagged, unflagged)
-    labels_a_day = cases * (metric.p0 * seen_as_event + (1 - metric.p0) * seen_else)
-    if labels_a_day == 0:
-        return None
-    p = float(labelled(metric.p0, unflagged, flagged))
-    p0, p1 = metric.p0, metric.p1
-    if metric.verification_correction == "begg_greenes":
-        p0, p1 = p, float(labelled(metric.p1, unflagged, flagged))
-    labels = _run_length(p0, p1, p, h)
-    return None if labels is None else labels / labels_a_day
-
-
-def _cases_a_day(manifest: Manifest, metric: BernoulliCusum) -> float | None:
-    """Positives for misses, negatives for false alerts."""
-    volume, prevalence = manifest.baselines.operational.expected_volume, manifest.baselines.prevalence
-    hours = volume.hours() if volume is not None else None
-    if hours is None or prevalence is None or not 0 < prevalence.value < 1:
-        return None
-    share = prevalence.value if metric.event == "miss" else 1 - prevalence.value
-    return sum(hours) / 7 * share
-
-
-def _coverage(manifest: Manifest) -> tuple[float, float]:
-    """Share of unflagged and of flagged cases that get a label."""
-    latency = manifest.baselines.label_latency
-    if latency is None:
-        return 1.0, 1.0
-    expected = 1.0 if latency.expected_coverage is None else latency.expected_coverage
-    unflagged, flagged = latency.verification.unflagged, latency.verification.flagged
-    return expected if unflagged is None else unflagged, expected if flagged is None else flagged
-
-
-@lru_cache(maxsize=256)
-def _run_length(p0: float, p1: float, p: float, h: float) -> float | None:
-    """Labels between false alarms; None where there is no chart to compute. Remembered: it is solved for in half a second."""
-    from detectors.bernoulli_cusum import run_length
+    from surveillance.foresight.assumptions import assumptions_of
+    from surveillance.foresight.label_charts import LabelChart
 
     try:
-        return run_length(p0, p1, p, h)
+        days = LabelChart(metric, assumptions_of(manifest), 1.0).arl0_days(h)
     except ValueError:
         return None
+    return days if days > 0 else None
+
+
+def _cases_are_stated(manifest: Manifest) -> bool:
+    volume, prevalence = manifest.baselines.operational.expected_volume, manifest.baselines.prevalence
+    hours = volume.hours() if volume is not None else None
+    return hours is not None and sum(hours) > 0 and prevalence is not None and 0 < prevalence.value < 1
 
 
 RULES = (stated_run_lengths_hold,)
