@@ -26,7 +26,7 @@ from surveillance.ingest.ledger import Ledger
 from surveillance.ingest.owned import LogPartition, OwnedPartition
 from surveillance.log_identity import known_logs, record_log
 from surveillance.manifest.parse import read_document
-from surveillance.panes.statistics import LEDGER
+from surveillance.panes.statistics import LEDGER, LOWEST
 from surveillance.registering import registration_of
 from surveillance.registry import EVER_MS, Registration, Registry
 from surveillance.store.opening import open_store
@@ -146,12 +146,16 @@ class Replay:
         self.owned.flush(lambda refused, elsewhere: None)
 
     def _passes(self, before: tuple[int, int], watermark_ms: Int, partition_ms: Int) -> np.ndarray:
-        """Which records pass a judging moment: a base pane's end on the watermark, or a heartbeat interval of partition time."""
+        """Which records pass a judging moment: a base pane's end on the watermark, or on partition time a heartbeat interval
+        or, for lowest values, a base pane's end."""
         passes = np.zeros(len(watermark_ms), np.bool_)
         for registration in self.registry.all():
             width_ms = registration.plan.base_pane_ms
             interval_ms = registration.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
-            for start, clock, step_ms in ((before[0], watermark_ms, width_ms), (before[1], partition_ms, interval_ms)):
+            moments = [(before[0], watermark_ms, width_ms), (before[1], partition_ms, interval_ms)]
+            if any(registration.plan.of_family(LOWEST)):
+                moments.append((before[1], partition_ms, width_ms))
+            for start, clock, step_ms in moments:
                 passes |= np.diff(np.concatenate([[start], clock]) // step_ms) != 0
         return passes
 

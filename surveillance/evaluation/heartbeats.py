@@ -8,16 +8,12 @@ import numpy as np
 
 from detectors.estimate import Estimate
 from surveillance.arrays import Bool, Int
-from surveillance.evaluation.beat_log import BeatLog
+from surveillance.evaluation.device_logs import DeviceLogs
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import merged
 from surveillance.evaluation.verdict import Finding
 from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
-from surveillance.panes import statistics
-from surveillance.panes.plan import DEVICE_AXES
-from surveillance.registry import Registration
 
 _ABSENT = -1
 """Missed beats of a series that does not exist at a tick: before its first beat, or after its device went elsewhere."""
@@ -30,8 +26,8 @@ class HeartbeatMonitor:
         self.subject, self.monitor = subject, monitor
         self.interval_ms = subject.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
         self._series = next(one for one in subject.plan.series if one.monitor is monitor)
-        self._log = self._log_of(subject.registration)
-        self._others: dict[str, tuple[Registration, BeatLog]] = {}
+        self._logs = DeviceLogs(subject)
+        self._log = self._logs.own
         self._judged_tick: int | None = None
         self._first: int | None = None
         self._breached_tick: dict[Scope, int] = {}
@@ -47,7 +43,7 @@ class HeartbeatMonitor:
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of each multiple of the interval passed since the last call, where it can matter to anybody."""
         first, last = self.subject.first_event_pane(), self._last_tick(moment)
-        late = self._update() or first != self._first
+        late = self._logs.update(self._judged_tick) or first != self._first
         self._first = first
         beats = [one.beats[0] for one in self._log.devices.values() if one.beats]
         if first is None or not beats:
@@ -58,32 +54,18 @@ class HeartbeatMonitor:
         if start <= last:
             yield from self._ticks(np.arange(start, last + 1), first, moment)
             self._judged_tick = last
-            for log in (self._log, *(log for _, log in self._others.values())):
-                for device in log.devices.values():
-                    device.forget_before(last * self.interval_ms // log.interval_ms)
+            self._logs.forget_before(last * self.interval_ms)
 
     def _last_tick(self, moment: Moment) -> int:
         superseded = self.subject.superseded_ms
         reached = moment.partition_ms if superseded is None else min(moment.partition_ms, superseded)
         return reached // self.interval_ms
 
-    def _log_of(self, registration: Registration) -> BeatLog:
-        key = self.subject.table_key(statistics.BEATS, DEVICE_AXES)._replace(manifest_digest=registration.digest)
-        interval_ms = registration.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
-        return BeatLog(self.subject.mirror.table(key), interval_ms)
-
-    def _update(self) -> bool:
-        for other in self.subject.registry.all():
-            if other.digest != self.subject.plan.digest and other.digest not in self._others:
-                self._others[other.digest] = (other, self._log_of(other))
-        for _, log in self._others.values():
-            log.update(None)
-        return self._log.update(self._judged_tick)
-
     # ticks ------------------------------------------------------------------------------------------------
     def _ticks(self, ticks: Int, first: int, moment: Moment) -> Iterator[Evidence]:
         missed = {
-            name: np.where(self._ended(name, ticks), _ABSENT, device.missed(ticks)) for name, device in self._log.devices.items()
+            name: np.where(self._logs.ended(name, ticks), _ABSENT, device.missed(ticks))
+            for name, device in self._log.devices.items()
         }
         by_gateway: dict[str, Int] = {}
         for name, counts in missed.items():
@@ -127,25 +109,7 @@ class HeartbeatMonitor:
 
         value = float(missed)
         finding = Finding(Estimate(value, value, value, 1, "count"), silent=silent)
-        return Judged(self._series, scope, first, finding, (missed,), self._revision())
-
-    def _revision(self) -> dict[int, int]:
-        """Every manifest's beats: a device that is heard under another one has no series here."""
-        logs = (self._log, *(log for _, log in self._others.values()))
-        return merged([*(log.table.largest_version for log in logs), self.subject.first_event_revision()])
-
-    def _ended(self, name: str, ticks: Int) -> Bool:
-        """Ticks at which the device's newest event counts under another manifest."""
-        mine = self._log.devices[name].heard_before(ticks)
-        ended = np.zeros(len(ticks), np.bool_)
-        for other, log in self._others.values():
-            device = log.devices.get(name)
-            if device is not None:
-                theirs = device.heard_before(ticks * self.interval_ms // log.interval_ms)
-                theirs = np.where(theirs < 0, -1, theirs * log.interval_ms // self.interval_ms)
-                newer_manifest = other.in_force_ms > self.subject.registration.in_force_ms
-                ended |= (theirs > mine) | ((theirs == mine) & (theirs >= 0) & newer_manifest)
-        return ended
+        return Judged(self._series, scope, first, finding, (missed,), self._logs.revision())
 
 
 def _fewest(one: Int, other: Int) -> Int:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
+from surveillance.evaluation.acknowledgements import AcknowledgementMonitor
 from surveillance.evaluation.arrivals import ArrivalsMonitor
+from surveillance.evaluation.clocks import ClockMonitor
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.heartbeats import HeartbeatMonitor
 from surveillance.evaluation.identical_windows import VarianceMonitor
 from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.label_flow import CusumMonitor
+from surveillance.evaluation.lowest_values import LowestMonitor
 from surveillance.evaluation.normal_charts import NormalChartMonitor
 from surveillance.evaluation.sums_monitor import SumsMonitor
+from surveillance.evaluation.volume import VolumeMonitor
+from surveillance.manifest.metrics_operation import Quantile
 from surveillance.manifest.model_monitors import Monitor
 
 
@@ -28,6 +33,12 @@ class MonitorJudge(Protocol):
         """Whether it is one window that grows, judged at its newest end only."""
 
     def judge(self, moment: Moment) -> Iterator[Evidence]: ...
+
+
+def _quantile(subject: Subject, monitor: Monitor) -> MonitorJudge:
+    metric = monitor.metric
+    assert isinstance(metric, Quantile)
+    return SumsMonitor(subject, monitor) if metric.field == "latency_ms" else AcknowledgementMonitor(subject, monitor)
 
 
 def judge_of(subject: Subject, monitor: Monitor) -> MonitorJudge:
@@ -51,5 +62,9 @@ JUDGES: Mapping[str, Callable[[Subject, Monitor], MonitorJudge]] = {
     "variance_ratio": VarianceMonitor,
     "cusum": NormalChartMonitor,
     "ewma": NormalChartMonitor,
+    "volume_vs_expected": VolumeMonitor,
+    "quantile": _quantile,
+    "clock_offset_s": ClockMonitor,
+    "min_value": LowestMonitor,
 }
 """Types whose result is no function of the sums of one window."""

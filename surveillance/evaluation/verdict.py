@@ -29,6 +29,7 @@ class Finding:
     `baseline` is the manifest's number that `ratio_to_baseline` multiplies; `p` the p-value after correction for
     multiplicity; `coverage` that of the newest mature window; `silent` how many gateways miss at least a number of beats;
     `identical` how many windows in a row, this one included, hold the same counts, None where nothing is counted in bins.
+    `above_by` are the bounds that `above` is judged by, the upper one None where it is not known; without them the value is.
     `beside` is what stands beside the number for people and moves no verdict, by its public name.
     """
 
@@ -38,6 +39,7 @@ class Finding:
     coverage: float | None = None
     silent: Callable[[int], int] | None = None
     identical: int | None = None
+    above_by: tuple[float, float | None] | None = None
     beside: Mapping[str, Any] | None = None
 
 
@@ -79,9 +81,18 @@ def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding,
         return Verdict.INCONCLUSIVE if finding.identical is None else _BREACHED_IF[finding.identical >= limit]
     if key == "ratio_to_baseline":
         return Verdict.INCONCLUSIVE if finding.baseline is None else _above(estimate, limit * finding.baseline)
+    if key == "above" and finding.above_by is not None:
+        return _above_by(finding.above_by, limit)
     if key == "missed":
         return _BREACHED_IF[estimate.value >= limit and _enough_gateways(level, finding)]
     return _CONDITIONS[key](estimate, limit)
+
+
+def _above_by(bounds: tuple[float, float | None], limit: float) -> Verdict:
+    lower, upper = bounds
+    if lower > limit:
+        return Verdict.BREACHED
+    return Verdict.MET if upper is not None and upper <= limit else Verdict.INCONCLUSIVE
 
 
 def _enough_gateways(level: LevelLimit, finding: Finding) -> bool:

@@ -101,7 +101,11 @@ class Reject:
     tenant: str = "default"
     device_id: str = ""
     event_ms: int | None = None
-    """Time the device said, where it could be read: the clock-offset statistic counts quarantined events too."""
+    """Time the device said, where it could be read."""
+    said_ms: int | None = None
+    """When it said to have sent it, else when it happened: what its clock showed."""
+    envelope: Mapping[str, str] | None = None
+    """Fields of the envelope by name, where all that are required could be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,25 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from surveillance.arrays import NOT_SENT_MS, Int
 from surveillance.events.batch import Reject
-from surveillance.events.documents import read_document
 from surveillance.events.forbidden import Forbidden, searchable
 from surveillance.events.reasons import DECOMPRESSION_LIMIT, FORBIDDEN_FIELD, SENT_FORBIDDEN, TOO_LARGE, Fault
+from surveillance.events.senders import Sender, sender_of
 from surveillance.events.times import parse_times
 from surveillance.events.utf8 import strings
 
 _NOT_SEARCHED: Final = frozenset({TOO_LARGE, DECOMPRESSION_LIMIT})
 """Refused before anybody could look for forbidden names, so not kept; the log still has them at their offset."""
-_LONGEST_NAME: Final = 128
-
-
-class _Sender(NamedTuple):
-    tenant: str = "default"
-    device_id: str = ""
-    event_time: str | None = None
 
 
 @dataclass(slots=True)
@@ -34,7 +27,7 @@ class Refusals:
     broker_ms: Int
     forbidden: Forbidden
     rejects: list[Reject] = field(default_factory=list)
-    _times: list[str | None] = field(default_factory=list)
+    _senders: list[Sender] = field(default_factory=list)
 
     def add(self, record: int, index: int, text: bytes | None, fault: Fault, *, is_text: bool = True) -> None:
         """Refuse the event at `index` of record number `record`. A forbidden name goes before every other reason.
@@ -46,8 +39,8 @@ class Refusals:
         if searched and self.forbidden.in_text(body):
             fault = SENT_FORBIDDEN
         kept = searched and fault.reason != FORBIDDEN_FIELD
-        sender = _sender(body) if searched else _Sender()
-        self._times.append(sender.event_time)
+        sender = sender_of(body) if searched else Sender()
+        self._senders.append(sender)
         self.rejects.append(
             Reject(
                 offset=int(self.offsets[record]),
@@ -59,32 +52,23 @@ class Refusals:
                 payload=text if kept else None,
                 tenant=sender.tenant,
                 device_id=sender.device_id,
+                envelope=sender.envelope,
             )
         )
 
     def ordered(self) -> list[Reject]:
         """By position, with the times that the devices said."""
-        times = parse_times(strings(self._times)).ms.tolist()
+        event = parse_times(strings([one.event_time for one in self._senders])).ms.tolist()
+        # A time of sending that cannot be read says nothing of the clock; one that was not sent leaves that to the event's.
+        said = parse_times(
+            strings([one.event_time if one.sent_time is None else one.sent_time for one in self._senders])
+        ).ms.tolist()
         timed = (
-            reject if ms == NOT_SENT_MS else replace(reject, event_ms=ms) for reject, ms in zip(self.rejects, times, strict=True)
+            replace(reject, event_ms=_known(ms), said_ms=None if ms == NOT_SENT_MS else _known(said_ms))
+            for reject, ms, said_ms in zip(self.rejects, event, said, strict=True)
         )
         return sorted(timed, key=attrgetter("offset", "index"))
 
 
-def _sender(text: bytes) -> _Sender:
-    """Who sent it and when, as far as it can be read."""
-    try:
-        document = read_document(text)
-    except (ValueError, RecursionError):
-        return _Sender()
-    if not isinstance(document, dict):
-        return _Sender()
-    time = document.get("event_time")
-    return _Sender(_name(document.get("tenant")) or "default", _name(document.get("device_id")), _name(time) or None)
-
-
-def _name(value: Any) -> str:
-    """A text that can be stored; one with half a surrogate pair cannot."""
-    if not isinstance(value, str) or len(value) > _LONGEST_NAME:
-        return ""
-    return value.encode("utf-8", "replace").decode()
+def _known(ms: int) -> int | None:
+    return None if ms == NOT_SENT_MS else ms

@@ -165,14 +165,14 @@ class Evaluator:
             if not known:
                 self._remember(one)
             judged = self._judged.get(one.manifest_digest)
-            if judged is None or not judged.covers(one, _runs_on_partition_time(judge)):
+            if judged is None or not judged.covers(one, judge.monitor.metric.runs_on_partition_time):
                 yield one
 
     def _judged_before(self, evidence: Evidence, judge: MonitorJudge) -> bool:
         history, judged = self._history.get(_case(evidence)), self._judged.get(evidence.manifest_digest)
         if history is not None and history.newest is not None and evidence.end_ms <= history.newest.end_ms:
             return True
-        return judged is not None and evidence.end_ms <= judged.clock_ms(_runs_on_partition_time(judge))
+        return judged is not None and evidence.end_ms <= judged.clock_ms(judge.monitor.metric.runs_on_partition_time)
 
     def _remember(self, evidence: Evidence) -> None:
         self._history.setdefault(_case(evidence), History()).put(evidence)
@@ -182,8 +182,7 @@ class Evaluator:
         self, evidence: Evidence, history: History, registration: Registration, judge: MonitorJudge, moment: Moment
     ) -> Decision | None:
         key, manifest = _case(evidence), registration.plan.manifest
-        # Heartbeats run on partition time, everything else on the watermark.
-        now_ms = evidence.end_ms if _runs_on_partition_time(judge) else moment.watermark_ms
+        now_ms = evidence.end_ms if judge.monitor.metric.runs_on_partition_time else moment.watermark_ms
         change = step(self._incidents.get(key), history, evidence, manifest, judge.monitor, now_ms)
         if change is None:
             return None
@@ -251,8 +250,3 @@ def _is_inconclusive(history: History) -> bool:
 
 def _case(evidence: Evidence) -> CaseKey:
     return evidence.tenant, evidence.manifest_digest, evidence.monitor_id, evidence.scope
-
-
-def _runs_on_partition_time(judge: MonitorJudge) -> bool:
-    """Silence is judged by partition time, everything else by the watermark."""
-    return judge.monitor.metric.type == "heartbeat_gap"

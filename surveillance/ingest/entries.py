@@ -39,7 +39,7 @@ def ledger_entries(batch: EventBatch, disposition: Small, refused: Sequence[Reje
     entries.append((at, codes, np.array([one.broker_ms for one in refused], np.int64)))
     row, cell_column, times_ms = (np.concatenate(column) for column in zip(*entries, strict=True))
     order = np.argsort(row, kind="stable")
-    return Contribution(LEDGER_STATISTIC, row[order], cell_column[order], times_ms[order], [Increments(0)])
+    return Contribution(LEDGER_STATISTIC, row[order], cell_column[order], times_ms[order], [Increments(0)], by_record=True)
 
 
 def refused_rows(batch: EventBatch, classified: Classified) -> Iterator[Reject]:

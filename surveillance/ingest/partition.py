@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surveillance.arrays import Bool, Codes, Hashes, Int
+from surveillance.arrays import NOT_SENT_MS, Bool, Codes, Hashes, Int
 from surveillance.events.batch import Coded, EventBatch, Kind, Reject
 from surveillance.events.partitioning import partition_of
 from surveillance.ingest.accumulate import Compact, Rows, compact, deltas
@@ -26,12 +26,19 @@ from surveillance.ingest.cells import CellTable, Group
 from surveillance.ingest.classify import STORED, Classified, Classifier, Disposition
 from surveillance.ingest.contributions.contribution import MICRO, Contribution
 from surveillance.ingest.contributions.of_actions import action_contributions
-from surveillance.ingest.contributions.of_events import beat_contributions, event_contributions, span_contributions
+from surveillance.ingest.contributions.of_events import (
+    beat_contributions,
+    clock_contributions,
+    event_contributions,
+    lowest_contributions,
+    span_contributions,
+)
 from surveillance.ingest.contributions.of_inferences import InferenceFacts, inference_contributions
 from surveillance.ingest.contributions.of_labels import label_contributions
+from surveillance.ingest.contributions.of_refusals import refused_clocks
 from surveillance.ingest.distinct import distinct
 from surveillance.ingest.encounters import EncounterIndex
-from surveillance.ingest.entries import LEDGER_STATISTIC, ledger_entries, refused_rows
+from surveillance.ingest.entries import ledger_entries, refused_rows
 from surveillance.ingest.field_use import action_reports, in_field_use, outcome_reports
 from surveillance.ingest.join import Inferences, Joined
 from surveillance.ingest.outcome_join import OutcomeJoin
@@ -152,6 +159,7 @@ class PartitionFold:
             self._day_table = CellTable()
         tenants = batch.envelope.text("tenant")
         contributions = list(self._events(batch, classified, tenants, counted, field_use))
+        contributions += self._clocks(batch, classified, tenants, field_use)
         inferences, facts = self._inferences(batch, classified, tenants, counted, field_use)
         contributions += facts
         for labels, actions in self.join.fold(batch, inferences, reports, forgotten):
@@ -215,7 +223,7 @@ class PartitionFold:
             # Statistics that share rows and pane width share the numbering, which is the dear part.
             shape = (id(one.row), id(one.cells), id(one.times_ms), one.statistic.pane_ms)
             if shape not in numbered:
-                record = prepared.rows_by_record[one.row] if one.statistic is not LEDGER_STATISTIC else one.row
+                record = one.row if one.by_record else prepared.rows_by_record[one.row]
                 coded = Rows(record_slices[record], offsets[record], one.cells, one.times_ms)
                 numbered[shape] = compact(coded, one.statistic.pane_ms)
             cells = prepared.day_cells if one.statistic.family == statistics.FLOW else self.cells
@@ -256,6 +264,27 @@ class PartitionFold:
             if len(row):
                 cells = cell_codes(batch.envelope, row, (tenants.codes[row], tenants.values), plan, DEVICE_AXES, self.cells)
                 yield from beat_contributions(plan, row, cells, batch.broker_ms[row], batch.kind[row] == Kind.HEARTBEAT)
+            beats = batch.kinds[Kind.HEARTBEAT]
+            pick = np.flatnonzero((mine & counted & field_use)[beats.rows])
+            if len(pick) and any(plan.of_family(statistics.LOWEST)):
+                row = beats.rows[pick]
+                cells = cell_codes(batch.envelope, row, (tenants.codes[row], tenants.values), plan, DEVICE_AXES, self.cells)
+                yield from lowest_contributions(plan, row, cells, batch.broker_ms[row], beats, pick)
+
+    def _clocks(self, batch: EventBatch, classified: Classified, tenants: Coded, field_use: Bool) -> Iterator[Contribution]:
+        """What every event says of its sender's clock, refused ones included; not again of one that came from quarantine."""
+        if not any(any(one.plan.of_family(statistics.CLOCKS)) for one in self.registry.all()):
+            return
+        heard = field_use & ~np.isin(classified.disposition, (Disposition.ELSEWHERE, Disposition.ECHO))
+        heard[[row for row, origin in batch.origins.items() if origin[1] == self.partition]] = False
+        sent_ms = batch.envelope.time_ms("sent_time")
+        said_ms = np.where(sent_ms == NOT_SENT_MS, batch.event_ms, sent_ms)
+        for number, registration in enumerate(classified.registrations):
+            plan, row = registration.plan, np.flatnonzero(heard & (classified.registration == number))
+            if len(row):
+                cells = cell_codes(batch.envelope, row, (tenants.codes[row], tenants.values), plan, plan.clock_axes, self.cells)
+                yield from clock_contributions(plan, row, cells, batch.broker_ms[row], said_ms[row])
+        yield from refused_clocks(batch, self.registry, self.cells)
 
     def _inferences(
         self, batch: EventBatch, classified: Classified, tenants: Coded, counted: Bool, field_use: Bool

@@ -36,6 +36,8 @@ class MetricKind(ClosedPart):
     has_e_value: ClassVar[bool] = False
     opens_at_once: ClassVar[bool] = False
     ignores_min_sample: ClassVar[bool] = False
+    runs_on_partition_time: ClassVar[bool] = False
+    """Whether the largest partition time closes its windows, as silence needs it, and not the watermark."""
     adjusts_for_scopes: ClassVar[bool] = True
     """Whether `strata.multiplicity` acts on its p limits."""
     interval_family: ClassVar[IntervalFamily] = "none"

@@ -83,6 +83,7 @@ class HeartbeatGap(MetricKind):
     opens_at_once: ClassVar = True
     ignores_min_sample: ClassVar = True
     event_kind: ClassVar[EventKind] = "heartbeat"
+    runs_on_partition_time: ClassVar = True
 
     type: Literal["heartbeat_gap"]
 
@@ -116,6 +117,10 @@ class ClockOffset(MetricKind):
     stat: Literal["p95_abs"] = "p95_abs"
 
 
+CERTIFICATE_DAYS = "cert_days_left"
+"""A field that is not sent: the days from the judged time to the time that heartbeats send as `cert_not_after`."""
+
+
 class LowestValue(MetricKind):
     """Lowest newest value of a heartbeat field over the devices of a scope, such as days of certificate left."""
 
@@ -123,6 +128,7 @@ class LowestValue(MetricKind):
     opens_at_once: ClassVar = True
     ignores_min_sample: ClassVar = True
     event_kind: ClassVar[EventKind] = "heartbeat"
+    runs_on_partition_time: ClassVar = True
 
     type: Literal["min_value"]
     field: Text

@@ -8,6 +8,7 @@ from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.mix_reference import mix_distribution
 from surveillance.panes import statistics
 from surveillance.panes.binning import bin_count, feature_distribution
+from surveillance.panes.log_bins import LONGEST_DELAY_MS, LONGEST_OFFSET_MS, log_edges
 
 Length = Callable[[Manifest, str], int]
 """Length for a manifest and what the statistic is about (the id behind the colon)."""
@@ -41,6 +42,10 @@ LENGTHS: Mapping[str, Length] = {
     statistics.MIX: lambda manifest, axis: bin_count(mix_distribution(manifest, axis)) + len(statistics.Mix),
     statistics.OOD: _fixed(len(statistics.Ood)),
     statistics.QUALITY: _fixed(len(statistics.Quality)),
+    statistics.DELAYS: lambda manifest, limits: len(statistics.Delays) + 2 * len(log_edges(limits, LONGEST_DELAY_MS)),
+    statistics.LATENCIES: lambda manifest, limits: 2 * len(log_edges(limits, LONGEST_DELAY_MS)),
+    statistics.CLOCKS: lambda manifest, limits: 2 * len(log_edges(limits, LONGEST_OFFSET_MS)),
+    statistics.LOWEST: _fixed(statistics.LOWEST_LENGTH),
     statistics.SPREAD: lambda manifest, source: _bins(manifest, counted_in(source)),
 }
 

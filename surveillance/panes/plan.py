@@ -20,7 +20,7 @@ BASE_PANE_MS = 300_000
 DAY_AXIS = "@day"
 """Axis of the label flow: UTC day of the inference, in days since the epoch. No manifest can declare the name."""
 
-_BASE_PANED = frozenset({statistics.FLOW, statistics.ARRIVALS})
+_BASE_PANED = frozenset({statistics.FLOW, statistics.ARRIVALS, statistics.DELAYS})
 DEVICE_AXES = ("device", "gateway")
 
 
@@ -36,7 +36,7 @@ class Series:
     @property
     def statistic_axes(self) -> tuple[str, ...]:
         """Axes of the stored groups that the series reads."""
-        if self.statistic == statistics.BEATS:
+        if self.statistic.split(":", 1)[0] in (statistics.BEATS, statistics.LOWEST):
             return DEVICE_AXES
         if self.statistic == statistics.FLOW:
             return (DAY_AXIS, *self.axes)
@@ -75,13 +75,18 @@ class Plan:
     @property
     def inference_axes(self) -> tuple[str, ...]:
         """Axes by which inferences are grouped, sorted."""
-        apart = (statistics.EVENTS, statistics.BEATS, statistics.SPAN)
+        apart = (statistics.EVENTS, statistics.BEATS, statistics.SPAN, statistics.CLOCKS, statistics.LOWEST)
         return _axes_of(statistic for statistic in self.statistics if statistic.family not in apart)
 
     @property
     def event_axes(self) -> tuple[str, ...]:
         """Axes by which events of every kind are grouped, sorted."""
         return _axes_of(self.of_family(statistics.EVENTS))
+
+    @property
+    def clock_axes(self) -> tuple[str, ...]:
+        """Axes by which what events say of their sender's clock is grouped, sorted."""
+        return _axes_of(self.of_family(statistics.CLOCKS))
 
 
 def _axes_of(chosen: Iterator[Statistic]) -> tuple[str, ...]:
@@ -123,6 +128,8 @@ def _statistic(manifest: Manifest, name: str, readers: Sequence[Series], base: i
     family = name.split(":", 1)[0]
     if family == statistics.BEATS:
         return _beats(manifest)
+    if family == statistics.LOWEST:
+        return Statistic(name, statistics.LOWEST_LENGTH, lowest_slot_ms(manifest) * statistics.BEAT_SLOTS, (DEVICE_AXES,))
     axis_sets = {one.statistic_axes for one in readers}
     if family == statistics.FLOW:
         axis_sets.add((DAY_AXIS,))  # maturity of a day is judged over all scopes
@@ -156,6 +163,11 @@ def _pane_ms(manifest: Manifest, readers: Sequence[Series], base: int) -> int:
 def _beats(manifest: Manifest) -> Statistic:
     interval_ms = manifest.surveillance.telemetry.heartbeat_interval_ms
     return Statistic(statistics.BEATS, statistics.BEATS_LENGTH, interval_ms * statistics.BEAT_SLOTS, (DEVICE_AXES,))
+
+
+def lowest_slot_ms(manifest: Manifest) -> int:
+    """Slot of `LOWEST`: every base pane begins with one, and no slot holds two regular beats of a device."""
+    return math.gcd(base_pane_ms(manifest), manifest.surveillance.telemetry.heartbeat_interval_ms)
 
 
 def axis_source(manifest: Manifest, axis_id: str) -> str:

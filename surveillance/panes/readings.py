@@ -15,10 +15,12 @@ from surveillance.manifest.metrics_inputs import (
     Saturation,
     VarianceRatio,
 )
-from surveillance.manifest.metrics_operation import DigestMismatch
+from surveillance.manifest.metrics_operation import DigestMismatch, LowestValue, Quantile
 from surveillance.manifest.metrics_performance import SiteOutlier
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
+from surveillance.panes.log_bins import limits_text
+from surveillance.times import SECOND_MS
 
 
 class Reading(NamedTuple):
@@ -99,6 +101,30 @@ def _site(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
     yield Reading(statistics.USE if metric.proportion is None else statistics.LABELS)
 
 
+def _delays(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, Quantile)
+    if metric.field == "latency_ms":
+        yield Reading(f"{statistics.LATENCIES}:{_edges_of(monitor, 1)}")
+    else:
+        yield Reading(f"{statistics.DELAYS}:{_edges_of(monitor, SECOND_MS)}")
+
+
+def _clocks(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    yield Reading(f"{statistics.CLOCKS}:{_edges_of(monitor, SECOND_MS)}")
+
+
+def _edges_of(monitor: Monitor, unit_ms: int) -> str:
+    limits = (limit.above for limit in monitor.limits.by_level.values())
+    return limits_text(above * unit_ms for above in limits if above is not None)
+
+
+def _lowest(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, LowestValue)
+    yield Reading(f"{statistics.LOWEST}:{metric.field}")
+
+
 READERS: Mapping[str, Reader] = {
     "psi": _features,
     "js": _features,
@@ -129,6 +155,10 @@ READERS: Mapping[str, Reader] = {
     "rate": _fixed(statistics.USE),
     "heartbeat_gap": _fixed(statistics.BEATS),
     "duplicate_rate": _fixed(statistics.EVENTS),
+    "volume_vs_expected": _fixed(statistics.USE),
+    "quantile": _delays,
+    "clock_offset_s": _clocks,
+    "min_value": _lowest,
     "label_arrivals_vs_expected": _fixed(statistics.ARRIVALS),
     "bernoulli_cusum": _fixed(statistics.FLOW),
 }

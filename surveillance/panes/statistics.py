@@ -32,6 +32,14 @@ ARRIVALS = "arrivals.v1"
 IDENTITY = "identity.v1"
 EVENTS = "events.v1"
 BEATS = "beats.v1"
+DELAYS = "delays.v1"
+"""Alerts and their first acknowledgements by base pane of the alert. Behind the colon the limits that have a bin edge."""
+LATENCIES = "latencies.v1"
+"""`latency_ms` of inferences: counts [log bin], then sums in milliseconds [log bin]. Behind the colon as for `DELAYS`."""
+CLOCKS = "clocks.v1"
+"""Distance of device clocks from broker time, by broker time: as `LATENCIES`, quarantined events included."""
+LOWEST = "lowest.v1"
+"""A number that heartbeats carry, named behind the colon, by device and gateway and by slot of broker time."""
 SPREAD = "spread.v1"
 """The bins of `FEATURE`, `SCORE` or `OUTPUT` alone, named behind the colon, by the axes of a drift monitor and one field more:
 what an incident's attribution reads. Apart from its source, whose panes may be narrower."""
@@ -190,12 +198,32 @@ class Beats(IntEnum):
     ANY_EVENT = 2
 
 
+class Delays(IntEnum):
+    """First columns of `DELAYS`; then acknowledged alerts [log bin], and the sums of their delays in milliseconds [log bin].
+
+    `_AT_MS` are sums of how far into their pane the alerts stood, so that a wait nobody ended is known to the millisecond.
+    """
+
+    ALERTS = 0
+    ALERTS_AT_MS = 1
+    ACKNOWLEDGED = 2
+    ACKNOWLEDGED_AT_MS = 3
+
+
+class Lowest(IntEnum):
+    """Blocks of `BEAT_SLOTS` columns of `LOWEST`: heartbeats that carried the number, and its sum in thousandths."""
+
+    HEARTBEATS = 0
+    SUM_MILLI = 1
+
+
 LABEL_COUNT_AT = len(LabelScoreHead)
 LABEL_SUM_AT = LABEL_COUNT_AT + 4 * SKETCH_BINS
 LABEL_SCORES_LENGTH = LABEL_SUM_AT + SKETCH_BINS
 LABELS_LENGTH = 2 * len(Label)
 LABEL_FREE_LENGTH = 4 * SKETCH_BINS
 BEATS_LENGTH = len(Beats) * BEAT_SLOTS
+LOWEST_LENGTH = len(Lowest) * BEAT_SLOTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from surveillance.evaluation.estimators import counts, inputs, labels, shape, subgroups, use
+from surveillance.evaluation.estimators import counts, delays, inputs, labels, shape, subgroups, use, volume
 from surveillance.evaluation.estimators.request import Estimator
 
 ESTIMATORS: Mapping[str, Estimator] = {
     **counts.ESTIMATORS,
+    **delays.ESTIMATORS,
     **inputs.ESTIMATORS,
     **labels.ESTIMATORS,
     **shape.ESTIMATORS,
     **subgroups.ESTIMATORS,
     **use.ESTIMATORS,
+    **volume.ESTIMATORS,
 }

@@ -13,15 +13,18 @@ from surveillance.events.batch import Columns
 from surveillance.ingest.accumulate import Increments
 from surveillance.ingest.axes import UNKNOWN, axis_levels
 from surveillance.ingest.contributions.contribution import MICRO, Contribution
+from surveillance.ingest.contributions.log_binned import log_binned
 from surveillance.ingest.power_sums import power_sums
 from surveillance.ingest.reference_bins import category_bins, feature_bins, feature_increments, feature_numbers, number_bins
 from surveillance.manifest.mix_reference import mix_distribution
 from surveillance.panes import statistics
 from surveillance.panes.binning import bin_count, feature_distribution
+from surveillance.panes.log_bins import LONGEST_DELAY_MS, log_edges
 from surveillance.panes.plan import Plan
 from surveillance.panes.standard_scale import standard_scale
 from surveillance.panes.statistics import (
     Arrival,
+    Delays,
     Flow,
     Identity,
     Label,
@@ -208,6 +211,18 @@ def _arrivals_of_inferences(plan: Plan, statistic: Statistic, facts: InferenceFa
     return [Increments(Arrival.INFERENCES)]
 
 
+def _alerts(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    return [
+        Increments(Delays.ALERTS, where=facts.flagged),
+        Increments(Delays.ALERTS_AT_MS, facts.event_ms % statistic.pane_ms, facts.flagged),
+    ]
+
+
+def _latencies(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    latency_ms = facts.columns.number("latency_ms")[facts.pick]
+    return log_binned(log_edges(statistic.subject, LONGEST_DELAY_MS), latency_ms, np.isfinite(latency_ms))
+
+
 _MAKERS: Mapping[str, Callable[[Plan, Statistic, InferenceFacts], list[Increments]]] = {
     statistics.USE: _use,
     statistics.FEATURE: _feature,
@@ -223,4 +238,6 @@ _MAKERS: Mapping[str, Callable[[Plan, Statistic, InferenceFacts], list[Increment
     statistics.LABEL_SCORES: _label_scores_of_inferences,
     statistics.LABEL_FREE: _label_free,
     statistics.ARRIVALS: _arrivals_of_inferences,
+    statistics.DELAYS: _alerts,
+    statistics.LATENCIES: _latencies,
 }

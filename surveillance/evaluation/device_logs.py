@@ -1,0 +1,64 @@
+"""When devices were heard, under a manifest and all others: a series ends when its device's newest event counts elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from surveillance.arrays import Bool, Int
+from surveillance.evaluation.beat_log import BeatLog
+from surveillance.evaluation.judging import Subject
+from surveillance.evaluation.mirror import merged
+from surveillance.panes import statistics
+from surveillance.panes.plan import DEVICE_AXES
+from surveillance.registry import Registration
+
+
+class DeviceLogs:
+    """The beat log of one subject, and those of every other manifest that is registered."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self.own = self._log_of(subject.registration)
+        self._others: dict[str, tuple[Registration, BeatLog]] = {}
+
+    def update(self, judged_tick: int | None) -> bool:
+        """Take up changed rows; True where they change what was known of the own log at a tick that has been judged."""
+        for other in self._subject.registry.all():
+            if other.digest != self._subject.plan.digest and other.digest not in self._others:
+                self._others[other.digest] = (other, self._log_of(other))
+        for _, log in self._others.values():
+            log.update(None)
+        return self.own.update(judged_tick)
+
+    def forget_before(self, at_ms: int) -> None:
+        """Drop what nothing from this time on can see."""
+        for log in (self.own, *(log for _, log in self._others.values())):
+            for device in log.devices.values():
+                device.forget_before(at_ms // log.interval_ms)
+
+    def revision(self) -> dict[int, int]:
+        """Of every manifest's beats: a device that is heard under another one has no series here."""
+        logs = (self.own, *(log for _, log in self._others.values()))
+        return merged([*(log.table.largest_version for log in logs), self._subject.first_event_revision()])
+
+    def ended(self, name: str, ticks: Int) -> Bool:
+        """Ticks (multiples of the own interval) at which the device's newest event counts under another manifest."""
+        mine = self.own.devices[name].heard_before(ticks)
+        ended = np.zeros(len(ticks), np.bool_)
+        for other, log in self._others.values():
+            device = log.devices.get(name)
+            if device is not None:
+                theirs = device.heard_before(ticks * self.own.interval_ms // log.interval_ms)
+                theirs = np.where(theirs < 0, -1, theirs * log.interval_ms // self.own.interval_ms)
+                newer_manifest = other.in_force_ms > self._subject.registration.in_force_ms
+                ended |= (theirs > mine) | ((theirs == mine) & (theirs >= 0) & newer_manifest)
+        return ended
+
+    def may_have_ended(self) -> list[str]:
+        """Devices of the own log that another manifest has heard."""
+        return [name for name in self.own.devices if any(name in log.devices for _, log in self._others.values())]
+
+    def _log_of(self, registration: Registration) -> BeatLog:
+        key = self._subject.table_key(statistics.BEATS, DEVICE_AXES)._replace(manifest_digest=registration.digest)
+        interval_ms = registration.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
+        return BeatLog(self._subject.mirror.table(key), interval_ms)
