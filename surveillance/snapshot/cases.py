@@ -18,6 +18,7 @@ FIELD_USE = ("active", "canary")
 _LABEL_KINDS = ("code", "report", "clinician_read", "reference_standard")
 _ACTIONED = ("ack", "override", "dismiss", "escalate")
 _HOUR_MS = 3_600_000
+_LARGEST = 1e100
 Row = Mapping[str, Any]
 
 
@@ -97,10 +98,18 @@ def field_of(row: Row, path: str) -> Any:
 
 def _row(text: bytes) -> Row | None:
     try:
-        row = json.loads(text)
+        row = json.loads(text, parse_int=_number, parse_float=_number, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
+
+
+def _number(text: str) -> float | int | None:
+    """The number, None where it is larger than any measurement: sums of such would overflow."""
+    value = float(text)
+    if not abs(value) <= _LARGEST:
+        return None
+    return value if any(mark in text for mark in ".eE") else int(text)
 
 
 def _case(row: Row, names: Sequence[str], threshold: float | None) -> Case | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ BINS = 10
 DIGITS = 6
 FEWEST_DAYS = 7
 FEWEST_A_DAY = 20
-_LARGEST = 1e300
 _ABSENT = object()
 Part = dict[str, Any]
 
@@ -137,11 +137,14 @@ def _categories(values: Sequence[Any], sentinels: Sequence[Any]) -> list[str]:
 def _text(value: Any, sentinels: Sequence[Any]) -> str | None:
     if value is _ABSENT or value is None or value in sentinels or isinstance(value, dict | list):
         return None
-    return value if isinstance(value, str) else f"{value:g}" if not isinstance(value, bool) else str(value).lower()
+    if isinstance(value, str):
+        return value
+    # As ingest counts it: a category sent as a number is the JSON text of that number.
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _number(value: Any, sentinels: Sequence[Any]) -> float:
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if usable and value not in sentinels else math.nan
 
 

@@ -36,7 +36,7 @@ def operational_of(cases: Sequence[Case], *, has_actions: bool) -> Part:
         found["override_rate"] = _rate(sum(case.overridden for case in actioned), len(actioned), 1)
     waits = _quantiles([case.ack_s for case in cases if case.flagged]) if has_actions else {}
     found |= {"ack_latency_s": waits} if waits else {}
-    quality = [value for case in cases if isinstance(value := case.row.get("input_quality"), int | float)]
+    quality = [value for case in cases if isinstance(value := case.row.get("input_quality"), int | float) and 0 <= value <= 1]
     found |= {"input_quality_mean": round(float(np.mean(quality)), 4)} if quality else {}
     return found
 
@@ -83,14 +83,14 @@ def label_latency_of(cases: Sequence[Case]) -> Part | None:
 
 def _encounters(cases: Sequence[Case]) -> int:
     """An inference without a token, or whose token had none on that device in the 24 h before."""
-    last: dict[tuple[Any, Any], int] = {}
+    last: dict[tuple[str, str], int] = {}
     count = 0
     for case in sorted(cases, key=lambda one: one.time_ms or 0):
         token = case.row.get("encounter_token")
-        if token is None or case.time_ms is None:
+        if not isinstance(token, str) or case.time_ms is None:
             count += 1
             continue
-        key = (case.row.get("device_id"), token)
+        key = (str(case.row.get("device_id")), token)
         count += key not in last or case.time_ms - last[key] > DAY_MS
         last[key] = case.time_ms
     return count

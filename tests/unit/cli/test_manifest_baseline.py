@@ -212,3 +212,17 @@ def test_rows_that_cannot_be_used_are_counted_and_a_snapshot_of_only_such_is_ref
     assert "1 inferences, 0 of them labelled; 2 rows could not be used" in capsys.readouterr().err
     assert run(["manifest", "baseline", str(written(tmp_path, "none.ndjson", rows[1:]))]) == 1
     assert "no inference with a score" in capsys.readouterr().err
+
+
+def test_odd_values_are_left_out_and_do_not_stop_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd: list[Any] = [None, True, [], {}, 1e308, 10**400, "x", float("nan"), -9]
+    rows: list[Document] = [
+        {"score": number / 50, "features": {"px": odd[number % 9] if number % 2 else number, "view": odd[number % 9]},
+         "event_time": odd[number % 9], "encounter_token": odd[number % 9], "input_quality": odd[number % 9], "label": number % 2}
+        for number in range(50)
+    ]  # fmt: skip
+    path = manifest_file(tmp_path, manifest_document())
+    found = baselines(capsys, "--manifest", path, written(tmp_path, "odd.ndjson", rows))
+    assert lint(manifest_document(**found)) == []
+    assert "input_quality_mean" not in found["operational"] or 0 <= found["operational"]["input_quality_mean"] <= 1
+    assert found["prevalence"]["value"] == 0.5
