@@ -399,6 +399,8 @@ def _outcome(fleet: _Fleet, device: _Device, inference: Document, arrival_ms: in
         label = {key: value for key, value in label.items() if key != "revision"}
     elif fleet.happens(0.3):
         document["verification"] = fleet.rng.choice(["incidental", "random_sample", "flagged"])
+    if device.digest is not None and device.sent % 5 == 0:
+        document["treated_before_label"] = True
     fleet.send(document | label, arrival_ms)
 
 
