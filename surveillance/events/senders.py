@@ -9,6 +9,7 @@ from surveillance.events.documents import read_document
 from surveillance.events.kinds import KIND_OF_SCHEMA
 
 _LONGEST_NAME: Final = 128
+_LONGEST_ID: Final = 64
 _REQUIRED: Final = ("event_id", "product", "site_id", "device_id", "release_id", "event_time")
 _OPTIONAL: Final = ("gateway_id", "manifest_digest", "mode")
 
@@ -43,7 +44,7 @@ def sender_of(text: bytes) -> Sender:
 def _envelope(document: Mapping[str, Any]) -> Mapping[str, str] | None:
     schema = document.get("schema")
     required = {name: _name(document.get(name)) for name in _REQUIRED}
-    if not isinstance(schema, str) or schema not in KIND_OF_SCHEMA or not all(required.values()):
+    if not isinstance(schema, str) or schema not in KIND_OF_SCHEMA or not all(required.values()) or len(required["event_id"]) > _LONGEST_ID:
         return None
     sent = {name: document.get(name) for name in _OPTIONAL}
     if not all(value is None or _name(value) for value in sent.values()):

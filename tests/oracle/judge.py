@@ -80,7 +80,11 @@ def rows_of(ledger: Ledger, policy: Policy, monitor: Document) -> list[Event]:
         return [event for event in counted if of_safety.matches(event, metric)]
     if metric["type"] in ("maxsprt_poisson", "trend_test"):
         return [event for event in counted if event.kind == "pms.inference" or of_safety.matches(event, metric)]
-    return [event for event in counted if event.kind == "pms.inference"]
+    inferences = [event for event in counted if event.kind == "pms.inference"]
+    if metric["type"] == "quantile":
+        waits = metric["field"] == "ack_latency_s"
+        return [one for one in inferences if (one.alert if waits else one.document.get("latency_ms") is not None)]
+    return inferences
 
 
 def first_event_ms(ledger: Ledger, policy: Policy) -> int | None:

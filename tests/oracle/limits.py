@@ -74,11 +74,20 @@ def _condition(key: str, conditions: Document, measure: Measure, facts: Facts) -
     assert value is not None
     if key in ("ge", "h", "missed", "effect_min", "llr"):
         return _holds(value >= bound)
+    if key == "above" and measure.method.startswith("kaplan_meier"):
+        return _of_waits(bound, measure)
     if key == "above":
         return _holds(value > bound)
     if key == "below":
         return _holds(value < bound)
     return _interval(key, bound, measure)
+
+
+def _of_waits(bound: float, measure: Measure) -> str:
+    """By the interval; above an upper bound that nobody has reached anything may be."""
+    assert measure.lower is not None
+    assert measure.upper is not None
+    return _three(measure.lower > bound, measure.upper <= bound and not measure.method.endswith("upper_censored"))
 
 
 FACTS: dict[str, Callable[[Any, Measure, Facts], str]] = {

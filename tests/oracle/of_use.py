@@ -120,21 +120,24 @@ def quantile(question: Question, n: int) -> Measure:
     if question.metric["field"] == "latency_ms":
         known = [(float(row.document["latency_ms"]), True) for row in delays(question)]
     else:
-        censored_ms = censoring_ms(question)
-        known = [
-            (row.ack_delay_ms / 1000, True)
-            if row.ack_delay_ms is not None
-            else (max(0, censored_ms - row.event_ms) / 1000, False)
-            for row in delays(question)
-        ]
+        looked_ms = censoring_ms(question)
+        known = [_as_of(row, looked_ms) for row in delays(question)]
     value, lower, upper, method = quantile_of_delays(known, question.metric["q"], question.level)
     return Measure(n, value, lower, upper, method)
 
 
+def _as_of(row: Event, looked_ms: int) -> tuple[float, bool]:
+    """(seconds, whether acknowledged by then)."""
+    waited_ms = max(0, looked_ms - row.event_ms)
+    if row.ack_delay_ms is not None and row.ack_delay_ms <= waited_ms:
+        return row.ack_delay_ms / 1000, True
+    return waited_ms / 1000, False
+
+
 def censoring_ms(question: Question) -> int:
-    """Alerts that nobody acknowledged had waited until then: the watermark's base pane, at most one slide after the window."""
-    width = question.policy.base_pane_ms
-    return min(question.watermark_ms // width * width, question.end_ms + question.window.slide)
+    """A window is looked at twice, at its end and one slide later: who still waited then is censored then."""
+    second_ms = question.end_ms + question.window.slide
+    return second_ms if question.watermark_ms >= second_ms else question.end_ms
 
 
 def clock_offset(question: Question, n: int) -> Measure:

@@ -31,8 +31,9 @@ from surveillance.registry import Registry
 from surveillance.store.memory import MemoryStore
 from surveillance.store.protocol import Store
 from surveillance.times import to_text
-from tests.oracle.streams import generate
+from tests.oracle.streams import generate, monitors
 from tests.property.folding import HEADER_KEY, Trouble, TroubledStore
+from tests.scenario.operations import operation_monitors
 from tests.scenario.replaying import Line, of_kind, replayed
 
 TELEMETRY, QUARANTINE = "telemetry", "quarantine"
@@ -42,7 +43,7 @@ SEEDS = (1, 2, 3)
 @lru_cache
 def scenario(seed: int) -> tuple[list[Line], list[bytes], list[Line]]:
     """Manifests, lines, and the status lines and summary of their replay."""
-    found = generate(seed, inferences=40, hours=9)
+    found = generate(seed, inferences=40, hours=9, watched=[*monitors(), *operation_monitors()])
     said = replayed(found.manifests, found.lines)
     return found.manifests, found.lines, comparable([*of_kind(said, "status"), *of_kind(said, "summary")])
 

@@ -15,6 +15,9 @@ FEWEST_ROWS = 30
 """Below these, one tie within a bin may make a perfect ranking imperfect."""
 ARRIVALS = 0.05
 """Relative: expected arrivals stand for the middles of panes (READINGS, R48)."""
+LOG_BINS = frozenset({"ack.site", "ack.all", "ack.seen", "latency", "clock.device", "clock.gateway"})
+WITHIN_A_BIN = 0.42
+"""Relative: a wait is told as the mean of its bin, of which there are two to a doubling (READINGS, R122)."""
 SUMS = 5e-6
 """Sums of scores and of squares are whole micro-units."""
 
@@ -68,6 +71,8 @@ def _of_estimate(monitor: str, ours: Mapping[str, Any], theirs: Mapping[str, Any
 def _tolerance(monitor: str, value: float, n: int) -> float:
     if monitor in FROM_BINS:
         return FROM_BINS[monitor] * max(1.0, ROWS / max(n, 1))
+    if monitor in LOG_BINS:
+        return WITHIN_A_BIN * abs(value)
     return ARRIVALS * abs(value) if monitor == "labels" else SUMS
 
 
