@@ -67,8 +67,8 @@ class Detector:
         looks = self._independent(final, power) if self._is_independent() else self._overlapping(after, final, power)
         return None if looks is None else looks * self._onset.slide_ms / DAY_MS + self._delay_days
 
-    def power_within(self, harm: Harm, days: float, enough: float = 1.0) -> float:
-        """Probability, to within `enough`, that the harm has opened an incident so many days after its onset."""
+    def power_within(self, harm: Harm, days: float) -> float:
+        """Probability that the harm has opened an incident so many days after its onset."""
         final = self._onset.chances(self._after(self._cell.world, self._monitor, harm), 1.0)
         left_ms = (days - self._delay_days) * DAY_MS - self._onset.width_ms
         if left_ms < 0 or final.breach < _HOPELESS or self._onset.is_too_small:
@@ -78,7 +78,7 @@ class Detector:
             return chance_within(final.breach, final.met, self._rule.k, self._rule.of, looks)
         breached, met = verdict_paths(np.full(looks, final.breach), np.full(looks, final.met), self._stride)
         few = slice(_FEW_PATHS)
-        hits = first_hits(breached[few], met[few], self._rule.k, self._rule.of, self._apart, enough=enough)
+        hits = first_hits(breached[few], met[few], self._rule.k, self._rule.of, self._apart)
         return float((hits < looks).mean())
 
     def smallest(self, harm: Harm, days: float, power: float) -> float | None:
@@ -90,14 +90,14 @@ class Detector:
         days = self._quiet_days(harm, days)
 
         def seen(size: float) -> bool:
-            return self.power_within(harm.at(size), days, enough=power) >= power
+            return self.power_within(harm.at(size), days) >= power
 
         high = harm.most if seen(harm.most) else self._largest_seen(harm, days, power)
         return smallest_seen(seen, high) if high > 0 else None
 
     def _quiet_days(self, harm: Harm, days: float) -> float:
         """At most so many days, and so few that a false alarm in them is rare: one that comes anyway sees nothing."""
-        while days * DAY_MS > self._onset.width_ms and self.power_within(harm.at(0.0), days, FALSE_ALARM) > FALSE_ALARM:
+        while days * DAY_MS > self._onset.width_ms and self.power_within(harm.at(0.0), days) > FALSE_ALARM:
             days /= 2
         return days
 

@@ -64,24 +64,21 @@ def _chain(breach: float, met: float, k: int, of: int) -> tuple[Float, Float]:
     return chain, done
 
 
-def first_hits(breached: Bool, met: Bool, k: int, of: int, apart: int = 1, *, enough: float = 1.0) -> Int:
-    """First look (R,) of each path at which the rule holds, by columns of (R, T); T where it never does, or where it holds
-    after it has held in `enough` of the paths.
+def first_hits(breached: Bool, met: Bool, k: int, of: int, apart: int = 1) -> Int:
+    """First look (R,) of each path at which the rule holds, by columns of (R, T); T where it never does.
 
-    Looks that are not a multiple of `apart` from each other share events, and count once.
+    Looks less than `apart` from each other share events: from a look back, the next that counts is the newest conclusive one
+    which does not overlap it, as `History.newest_first` has it.
     """
     paths, looks = breached.shape
-    memory = np.zeros((apart, paths, of), np.int8)
-    filled = np.full(paths, looks, np.int64)
-    held = 0
-    for look in range(looks):
-        last = memory[look % apart]
-        said = breached[:, look] | met[:, look]
-        last[said, :-1] = last[said, 1:]
-        last[said, -1] = breached[said, look]
-        hit = breached[:, look] & (last.sum(axis=1) >= k) & (filled == looks)
-        filled[hit] = look
-        held += int(hit.sum())
-        if held >= enough * paths:
+    place = np.broadcast_to(np.arange(looks), (paths, looks))
+    newest = np.maximum.accumulate(np.where(breached | met, place, -1), axis=1)
+    at, count = place, breached.astype(np.int64)
+    for _ in range(of - 1):
+        at = np.take_along_axis(newest, np.maximum(at - apart, 0), axis=1) * (at >= apart) - (at < apart)
+        if at.max() < 0:
             break
-    return filled
+        count += (at >= 0) & np.take_along_axis(breached, np.maximum(at, 0), axis=1)
+    holds = breached & (count >= k)
+    first: Int = np.where(holds.any(axis=1), holds.argmax(axis=1), looks)
+    return first

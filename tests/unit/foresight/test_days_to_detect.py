@@ -77,7 +77,7 @@ def test_windows_that_reach_back_for_their_minimum_sample() -> None:
     strata = {"below_min": "accumulate", "min_sample": {"inferences": 200}}
     described = monitor("missing_rate", "hour", {"abs": 0.04}, feature="px", persistence=TWO_OF_THREE)
     manifest = manifest_of(described, strata=strata)
-    foretold, simulated = foretold_and_simulated(manifest, 0.06, courses=40, horizon=24 * 10)
+    foretold, simulated = foretold_and_simulated(manifest, 0.08, courses=100, horizon=24 * 4)
     assert abs(foretold - simulated) <= 0.15 * simulated, (foretold, simulated)
 
 
