@@ -57,6 +57,7 @@ class LowestMonitor:
         rules = [subject.plan.manifest.persistence_of(monitor, level) for level in LEVELS]
         self._steady = max(max(rule.of, rule.clear_after) for rule in rules)
         self._limits = [limit.below for limit in monitor.limits.by_level.values() if limit.below is not None]
+        self._axes = sorted({axis for (axis,) in monitor.axes}) or [""]
         self._scopes: list[Scope] = []
         self._before = _Lows(0, np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._since = np.zeros(0, np.int64)
@@ -158,18 +159,14 @@ class LowestMonitor:
             yield start + of_device[axis]
             start += len(self._levels(axis))
 
-    @property
-    def _axes(self) -> list[str]:
-        return sorted({axis for (axis,) in self.monitor.axes}) or [""]
-
     def _levels(self, axis: str) -> list[str]:
         return {"device": self._newest.devices, "gateway": self._newest.gateways, "": [""]}[axis]
 
     def _grow(self) -> None:
         """Know every scope; what was known of the others stays."""
-        scopes: list[Scope] = [((axis, level),) if axis else () for axis in self._axes for level in self._levels(axis)]
-        if len(scopes) == len(self._scopes):
+        if sum(len(self._levels(axis)) for axis in self._axes) == len(self._scopes):
             return
+        scopes: list[Scope] = [((axis, level),) if axis else () for axis in self._axes for level in self._levels(axis)]
         place = {scope: at for at, scope in enumerate(scopes)}
         at = np.array([place[scope] for scope in self._scopes], np.int64)
         value, devices, state = np.full(len(scopes), np.inf), np.zeros(len(scopes), np.int64), np.full(len(scopes), _ABSENT)

@@ -52,32 +52,33 @@ class NewestValues:
         value = blocks[row, Lowest.SUM_MILLI, at] / blocks[row, Lowest.HEARTBEATS, at]
         known = slot < (_NEVER if reached is None else reached)
         late = self._take(slot[known], code[known], value[known])
-        waiting, fresh = self._waiting, ~known
-        self._waiting = (
-            np.concatenate([waiting[0], slot[fresh]]),
-            np.concatenate([waiting[1], code[fresh]]),
-            np.concatenate([waiting[2], value[fresh]]),
-        )
+        self._wait(slot[~known], code[~known], value[~known])
         return late
 
     @property
     def first_slot(self) -> int | None:
         """The earliest slot that waits, None where none does."""
-        return int(self._waiting[0].min()) if len(self._waiting[0]) else None
+        return int(self._waiting[0][0]) if len(self._waiting[0]) else None
 
     def before(self, slot: int) -> DeviceValues:
         """The newest number of each device from before this slot, which only ever grows."""
-        due = self._waiting[0] < slot
-        if due.any():
-            slot_of, code, value = self._waiting
-            self._take(slot_of[due], code[due], value[due])
-            self._waiting = (slot_of[~due], code[~due], value[~due])
+        slots, codes, values = self._waiting
+        due = int(np.searchsorted(slots, slot))
+        if due:
+            self._take(slots[:due], codes[:due], values[:due])
+            self._waiting = (slots[due:], codes[due:], values[due:])
         heard = np.flatnonzero(self._slot > _NEVER)
         order = self._slot[heard] * len(self.gateways) + self._gateway[heard]
         newest = np.full(len(self.devices), np.iinfo(np.int64).min)
         np.maximum.at(newest, self._device[heard], order)
         chosen = heard[order == newest[self._device[heard]]]
         return DeviceValues(self._device[chosen], self._gateway[chosen], self._value[chosen])
+
+    def _wait(self, slot: Int, code: Int, value: Float) -> None:
+        """Add to what waits, which stands by slot; of a slot that is read again the last reading counts."""
+        slots, codes, values = (np.concatenate(pair) for pair in zip(self._waiting, (slot, code, value), strict=True))
+        order = np.argsort(slots, kind="stable")
+        self._waiting = (slots[order].astype(np.int64), codes[order].astype(np.int64), values[order])
 
     def _take(self, slot: Int, code: Int, value: Float) -> bool:
         """Merge numbers; True where a newest one changed. Read again, the same slot says the same or has more beats in it."""
