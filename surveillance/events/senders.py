@@ -44,7 +44,12 @@ def sender_of(text: bytes) -> Sender:
 def _envelope(document: Mapping[str, Any]) -> Mapping[str, str] | None:
     schema = document.get("schema")
     required = {name: _name(document.get(name)) for name in _REQUIRED}
-    if not isinstance(schema, str) or schema not in KIND_OF_SCHEMA or not all(required.values()) or len(required["event_id"]) > _LONGEST_ID:
+    if (
+        not isinstance(schema, str)
+        or schema not in KIND_OF_SCHEMA
+        or not all(required.values())
+        or len(required["event_id"]) > _LONGEST_ID
+    ):
         return None
     sent = {name: document.get(name) for name in _OPTIONAL}
     if not all(value is None or _name(value) for value in sent.values()):
