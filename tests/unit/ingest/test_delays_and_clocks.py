@@ -7,13 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.replay import ReplayRecord
+from surveillance.events.decode import decode
+from surveillance.events.limits import DecodeLimits
 from surveillance.ingest.contributions.log_binned import log_binned
 from surveillance.ingest.join import delay_of
+from surveillance.ingest.owned import LogPartition, OwnedPartition
 from surveillance.manifest.parse import read_document
 from surveillance.panes import statistics
 from surveillance.panes.log_bins import LONGEST_DELAY_MS, LONGEST_OFFSET_MS, limits_text, log_bins, log_edges
+from surveillance.panes.statistics import Delays
 from surveillance.registering import registration_of
-from tests.scenario.test_use_and_operation import CERTIFICATE, CLOCK, WARD, manifest
+from surveillance.registry import Registry
+from surveillance.store.memory import MemoryStore
+from surveillance.times import MINUTE_MS
+from tests.scenario.test_use_and_operation import ACK, CERTIFICATE, CLOCK, MONDAY_MS, WARD, ack, inference, manifest
 
 LIMITS = st.lists(st.floats(0.001, 1e9), max_size=4)
 
@@ -60,3 +68,23 @@ def test_a_monitor_of_devices_does_not_split_the_cells_of_inferences(metric):
     plan = registration_of(document, "m").plan
     assert any(plan.of_family(statistics.CLOCKS if metric is CLOCK else statistics.LOWEST))
     assert plan.inference_axes == ("site",)
+
+
+@pytest.mark.parametrize(("said", "delay_ms"), [({}, 120_000), ({"latency_from_alert_ms": 5_000}, 5_000)])
+def test_an_answer_that_waits_for_its_alert_keeps_its_delay_over_a_restart(said, delay_ms):
+    document = manifest(ACK, {"above": 900}, window="w1h")
+    registry, store = Registry([registration_of(document, "m")]), MemoryStore()
+    at = LogPartition("log", "telemetry", 0, 1)
+    answered = ack(MONDAY_MS + 3 * MINUTE_MS, "i-1", **said)
+    alert = (MONDAY_MS + 10 * MINUTE_MS, inference(MONDAY_MS + MINUTE_MS, "i-1")[1])
+    for offset, (arrival_ms, line) in enumerate([answered, alert]):
+        owned = OwnedPartition(at, store, registry)  # a worker that has nothing in memory
+        record = ReplayRecord(offset, arrival_ms, line)
+        owned.take(
+            decode([record], partition=0, limits=DecodeLimits(), forbidden=frozenset(), time_source="append", header_key=None)
+        )
+        owned.flush(lambda refused, elsewhere: None)
+    (row,) = [row for row in store.read_panes("log") if row.key.statistic.startswith(statistics.DELAYS)]
+    edges = log_edges("900000", LONGEST_DELAY_MS)
+    assert row.counts[Delays.ACKNOWLEDGED] == 1
+    assert row.counts[len(Delays) + len(edges) :].sum() == delay_ms
