@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors import begg_greenes
 from detectors.estimate import Insufficient, Outcome, Reason
+from detectors.inverse_coverage import Coverage
 from detectors.proportion import Method, proportion
 from surveillance.arrays import Bool, Int
 from surveillance.manifest.model_labels import LabelLatency
@@ -28,6 +29,16 @@ class LabelCounts:
     def column(self, column: Label) -> Int:
         """A column over both flags."""
         return self.at(UNFLAGGED, column) + self.at(FLAGGED, column)
+
+    def by_flag(self, column: Label) -> Int:
+        """A column of the unflagged and of the flagged, shape (groups, 2)."""
+        return np.stack([self.at(UNFLAGGED, column), self.at(FLAGGED, column)], axis=1)
+
+    @property
+    def coverage(self) -> Coverage:
+        """Labelled cases among all inferences, by flag."""
+        labelled = self.by_flag(Label.NEGATIVES) + self.by_flag(Label.POSITIVES)
+        return Coverage.of(labelled, self.by_flag(Label.INFERENCES))
 
     @property
     def positives(self) -> Int:

@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from surveillance.errors import Problem
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
-from surveillance.manifest.metrics_inputs import ContextMix, Drift
-from surveillance.manifest.metrics_performance import BernoulliCusum, BrierScore, Discrimination, ProportionVsFloor
+from surveillance.manifest.metrics_performance import (
+    BernoulliCusum,
+    BrierScore,
+    Calibration,
+    CalibrationError,
+    Discrimination,
+    ProportionVsFloor,
+)
 from surveillance.manifest.model_monitors import Monitor
+
+_CORRECTED = (ProportionVsFloor, BernoulliCusum, Calibration, CalibrationError, BrierScore, Discrimination)
 
 
 def unbuilt_parts(manifest: Manifest, built: frozenset[str]) -> list[Problem]:
@@ -27,13 +35,8 @@ def _parts(monitor: Monitor, path: str, built: frozenset[str]) -> Iterator[Probl
         yield _not_yet(f"{path}.metric.type", monitor, f'metric type "{metric.type}"')
         return
     corrects = isinstance(metric, Labelled) and metric.verification_correction == "begg_greenes"
-    if corrects and not isinstance(metric, ProportionVsFloor | BernoulliCusum):
+    if (corrects and not isinstance(metric, _CORRECTED)) or (corrects and metric.type == "calibration_error"):
         yield _not_yet(f"{path}.metric.verification_correction", monitor, f'begg_greenes for "{metric.type}"')
-    for level, limit in monitor.limits.by_level.items():
-        if limit.e is not None and not isinstance(metric, Drift | ContextMix):
-            yield _not_yet(f"{path}.limits.{level}.e", monitor, f'the e-value of "{metric.type}"')
-        if limit.p is not None and isinstance(metric, Discrimination | BrierScore):
-            yield _not_yet(f"{path}.limits.{level}.p", monitor, f'a p-value of "{metric.type}"')
 
 
 def _not_yet(path: str, monitor: Monitor, what: str) -> Problem:

@@ -10,6 +10,7 @@ from surveillance.arrays import Int
 from surveillance.evaluation.evidence import Scope
 from surveillance.evaluation.verdict import Finding
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metric_kind import Labelled
 from surveillance.panes.plan import Series
 
 
@@ -35,6 +36,12 @@ class Request(NamedTuple):
     @property
     def level(self) -> float:
         return self.series.monitor.interval.level
+
+    @property
+    def weighted(self) -> bool:
+        """Whether labelled cases stand for those of their flag that were not verified (Begg & Greenes)."""
+        metric = self.series.monitor.metric
+        return isinstance(metric, Labelled) and metric.verification_correction == "begg_greenes"
 
 
 class Estimator(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from surveillance.evaluation.estimators import counts, delays, inputs, labels, shape, subgroups, use, volume
+from surveillance.evaluation.estimators import counts, delays, inputs, labels, scores, shape, subgroups, use, volume
 from surveillance.evaluation.estimators.request import Estimator
 
 ESTIMATORS: Mapping[str, Estimator] = {
@@ -12,6 +12,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
     **delays.ESTIMATORS,
     **inputs.ESTIMATORS,
     **labels.ESTIMATORS,
+    **scores.ESTIMATORS,
     **shape.ESTIMATORS,
     **subgroups.ESTIMATORS,
     **use.ESTIMATORS,

@@ -24,10 +24,8 @@ CORRECTED = {"verification_correction": "begg_greenes"}
 @pytest.mark.parametrize(
     ("metric", "limit", "path"),
     [
-        ({"type": "auroc"}, {"p": 0.01}, "limits.investigate.p"),
-        ({"type": "brier"}, {"p": 0.01, "ci_lower_above": 0.2}, "limits.investigate.p"),
-        ({"type": "observed_expected"} | CORRECTED, {"outside": [0.8, 1.2]}, "metric.verification_correction"),
-        ({"type": "calibration_slope"} | CORRECTED, {"outside": [0.8, 1.2]}, "metric.verification_correction"),
+        ({"type": "calibration_error"} | CORRECTED, {"ci_lower_above": 0.1}, "metric.verification_correction"),
+        ({"type": "prevalence"} | CORRECTED, {"above": 0.2}, "metric.verification_correction"),
     ],
 )
 def test_what_a_built_type_cannot_do_yet_is_named_too(edited, metric, limit, path):
