@@ -87,11 +87,14 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
     partial = moment.complete_ms < end_ms
     family = e_family(subject.plan.manifest, monitor, sum(one.finding.outcome.n > 0 for one in judged))
     asks_e = any(limit.e is not None for limit in monitor.limits.by_level.values())
-    adjusted = adjust(subject, [one.finding.outcome for one in judged])
+    outcomes = [one.finding.outcome for one in judged]
+    adjusted = adjust(subject, outcomes) if monitor.metric.adjusts_for_scopes else [_p_of(one) for one in outcomes]
     found = []
     for one, p in zip(judged, adjusted, strict=True):
         finding = one.finding if one.finding.p == p else replace(one.finding, p=p)
         levels = {level: level_verdict(limit, finding, family) for level, limit in monitor.limits.by_level.items()}
+        if finding.exhausted:
+            levels |= dict.fromkeys(_exhausted_levels(monitor), Verdict.BREACHED)
         if partial:
             levels = {level: Verdict.INCONCLUSIVE if verdict is Verdict.MET else verdict for level, verdict in levels.items()}
         found.append(
@@ -124,6 +127,16 @@ def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequenc
     return found
 
 
+def _exhausted_levels(monitor: Monitor) -> list[str]:
+    """Levels that a test which has used up its horizon breaches: those that name it, else the mildest there is."""
+    named = [level for level, limit in monitor.limits.by_level.items() if limit.exhausted]
+    return named or list(monitor.limits.by_level)[:1]
+
+
+def _p_of(outcome: Outcome) -> float | None:
+    return outcome.p if isinstance(outcome, Estimate) else None
+
+
 def e_family(manifest: Manifest, monitor: Monitor, seen: int) -> int:
     """Scopes that share the limit of an e-value: those that all axes of the monitor declare, else those `seen` in the window.
 
@@ -141,7 +154,7 @@ def _declared(manifest: Manifest, axis_id: str) -> int:
 
 def adjust(subject: Subject, outcomes: Sequence[Outcome]) -> list[float | None]:
     """P-values of the conclusive scopes, adjusted as `strata.multiplicity` says (Benjamini & Hochberg 1995, JRSS B 57:289)."""
-    raw = [outcome.p if isinstance(outcome, Estimate) else None for outcome in outcomes]
+    raw = [_p_of(outcome) for outcome in outcomes]
     at = [index for index, p in enumerate(raw) if p is not None]
     if subject.plan.manifest.strata.multiplicity.method == "none" or not at:
         return raw

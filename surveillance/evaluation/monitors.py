@@ -9,6 +9,7 @@ from surveillance.evaluation.acknowledgements import AcknowledgementMonitor
 from surveillance.evaluation.arrivals import ArrivalsMonitor
 from surveillance.evaluation.clocks import ClockMonitor
 from surveillance.evaluation.estimators.table import ESTIMATORS
+from surveillance.evaluation.event_monitors import EventMonitor
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.heartbeats import HeartbeatMonitor
 from surveillance.evaluation.identical_windows import VarianceMonitor
@@ -16,6 +17,7 @@ from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.label_flow import CusumMonitor
 from surveillance.evaluation.lowest_values import LowestMonitor
 from surveillance.evaluation.normal_charts import NormalChartMonitor
+from surveillance.evaluation.periodic import RunRuleMonitor, TrendMonitor
 from surveillance.evaluation.sums_monitor import SumsMonitor
 from surveillance.evaluation.volume import VolumeMonitor
 from surveillance.manifest.metrics_operation import Quantile
@@ -39,6 +41,10 @@ def _quantile(subject: Subject, monitor: Monitor) -> MonitorJudge:
     metric = monitor.metric
     assert isinstance(metric, Quantile)
     return SumsMonitor(subject, monitor) if metric.field == "latency_ms" else AcknowledgementMonitor(subject, monitor)
+
+
+def _event_count(subject: Subject, monitor: Monitor) -> MonitorJudge:
+    return EventMonitor(subject, monitor) if monitor.is_cumulative else SumsMonitor(subject, monitor)
 
 
 def judge_of(subject: Subject, monitor: Monitor) -> MonitorJudge:
@@ -66,5 +72,9 @@ JUDGES: Mapping[str, Callable[[Subject, Monitor], MonitorJudge]] = {
     "quantile": _quantile,
     "clock_offset_s": ClockMonitor,
     "min_value": LowestMonitor,
+    "maxsprt_poisson": EventMonitor,
+    "event_count": _event_count,
+    "trend_test": TrendMonitor,
+    "run_rule": RunRuleMonitor,
 }
 """Types whose result is no function of the sums of one window."""

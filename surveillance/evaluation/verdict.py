@@ -30,6 +30,7 @@ class Finding:
     multiplicity; `coverage` that of the newest mature window; `silent` how many gateways miss at least a number of beats;
     `identical` how many windows in a row, this one included, hold the same counts, None where nothing is counted in bins.
     `above_by` are the bounds that `above` is judged by, the upper one None where it is not known; without them the value is.
+    `exhausted` = a sequential test has used up its horizon; `hit` = a run rule's pattern ends here; `looks` share a p limit.
     `beside` is what stands beside the number for people and moves no verdict, by its public name.
     """
 
@@ -40,6 +41,9 @@ class Finding:
     silent: Callable[[int], int] | None = None
     identical: int | None = None
     above_by: tuple[float, float | None] | None = None
+    exhausted: bool = False
+    hit: bool | None = None
+    looks: int = 1
     beside: Mapping[str, Any] | None = None
 
 
@@ -70,11 +74,13 @@ def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding,
     """
     if key == "coverage_mature_below":
         return Verdict.INCONCLUSIVE if finding.coverage is None else _BREACHED_IF[finding.coverage < limit]
+    if key == "exhausted":
+        return _BREACHED_IF[finding.exhausted]
     estimate = finding.outcome
     if not isinstance(estimate, Estimate):
         return Verdict.INCONCLUSIVE
     if key == "p":
-        return Verdict.INCONCLUSIVE if finding.p is None else _BREACHED_IF[finding.p < limit]
+        return Verdict.INCONCLUSIVE if finding.p is None else _BREACHED_IF[finding.p * finding.looks < limit]
     if key == "e":
         return Verdict.INCONCLUSIVE if estimate.e is None else _BREACHED_IF[estimate.e >= limit * family]
     if key == "identical_windows":
@@ -83,6 +89,8 @@ def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding,
         return Verdict.INCONCLUSIVE if finding.baseline is None else _above(estimate, limit * finding.baseline)
     if key == "above" and finding.above_by is not None:
         return _above_by(finding.above_by, limit)
+    if key == "hit":
+        return Verdict.INCONCLUSIVE if finding.hit is None else _BREACHED_IF[finding.hit]
     if key == "missed":
         return _BREACHED_IF[estimate.value >= limit and _enough_gateways(level, finding)]
     return _CONDITIONS[key](estimate, limit)
@@ -123,6 +131,8 @@ def _outside(estimate: Estimate, limit: tuple[float, float]) -> Verdict:
 _CONDITIONS: Mapping[str, Callable[[Estimate, Any], Verdict]] = {
     "effect_min": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
     "ge": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
+    "llr": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
+    "confirmed_causal": lambda estimate, limit: Verdict.MET,  # a signed decision on an event, which no count can be
     "h": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
     "above": lambda estimate, limit: _BREACHED_IF[estimate.value > limit],
     "below": lambda estimate, limit: _BREACHED_IF[estimate.value < limit],

@@ -39,6 +39,8 @@ class Incident:
     emitted: tuple[str, ...] = ()
     lines: int = 1
     """Lines written of this incident: the revision of its newest event."""
+    told: int = 0
+    """Matching events that its lines have told of, where each further one is a line of its own."""
 
     @property
     def incident_id(self) -> str:

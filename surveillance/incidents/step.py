@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from detectors.estimate import Insufficient, Reason
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.verdict import Verdict
 from surveillance.incidents.history import History
 from surveillance.incidents.incident import Incident
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_inputs import is_about_inputs
+from surveillance.manifest.metrics_safety import EventCount, RunRule
 from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
 
@@ -84,8 +86,11 @@ def _raised(
     incident: Incident | None, history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor, level: str, now_ms: int
 ) -> Change | None:
     is_open = incident is not None and incident.resolved_at_ms is None
+    told = _to_be_told(evidence, monitor)
     if incident is not None and is_open and LEVELS.index(level) <= LEVELS.index(incident.level):
-        return None
+        if told <= incident.told:
+            return None
+        return Change(replace(incident, told=told, changed_at_ms=now_ms, lines=incident.lines + 1))
     policy = manifest.surveillance.levels.of(level)
     goes_on = incident is not None and (is_open or _may_reopen(incident, manifest, monitor, level, now_ms))
     known = incident if incident is not None and goes_on else _opened(incident, evidence, monitor, now_ms)
@@ -98,8 +103,16 @@ def _raised(
         ack_by_ms=now_ms + policy.ack_within_ms,
         decide_by_ms=now_ms + policy.decide_within_ms,
         lines=known.lines + 1,
+        told=told,
     )
     return _with_actions(raised, manifest, monitor)
+
+
+def _to_be_told(evidence: Evidence, monitor: Monitor) -> int:
+    """What a line of its own is written for while an incident is open: each further event, and that a test is used up."""
+    if isinstance(monitor.metric, EventCount) and monitor.is_cumulative:
+        return evidence.outcome.n
+    return int(isinstance(evidence.outcome, Insufficient) and evidence.outcome.reason is Reason.EXHAUSTED)
 
 
 def _may_reopen(incident: Incident, manifest: Manifest, monitor: Monitor, level: str, now_ms: int) -> bool:
@@ -131,6 +144,8 @@ def _with_actions(incident: Incident, manifest: Manifest, monitor: Monitor) -> C
 
     A rollback only where the manifest names the monitor, and never for drift (law 7), whatever a manifest says.
     """
+    if isinstance(monitor.metric, RunRule):
+        return Change(incident)  # supports, and is never the only ground
     may_roll_back = not is_about_inputs(monitor.metric)
     asked: list[tuple[str, str]] = []
     for level in LEVELS[: LEVELS.index(incident.level) + 1]:

@@ -33,6 +33,7 @@ from surveillance.ingest.contributions.of_events import (
     lowest_contributions,
     span_contributions,
 )
+from surveillance.ingest.contributions.of_filtered import filtered_contributions
 from surveillance.ingest.contributions.of_inferences import InferenceFacts, inference_contributions
 from surveillance.ingest.contributions.of_labels import label_contributions
 from surveillance.ingest.contributions.of_refusals import refused_clocks
@@ -160,6 +161,7 @@ class PartitionFold:
         tenants = batch.envelope.text("tenant")
         contributions = list(self._events(batch, classified, tenants, counted, field_use))
         contributions += self._clocks(batch, classified, tenants, field_use)
+        contributions += self._filtered(batch, classified, tenants, counted, field_use)
         inferences, facts = self._inferences(batch, classified, tenants, counted, field_use)
         contributions += facts
         for labels, actions in self.join.fold(batch, inferences, reports, forgotten):
@@ -270,6 +272,23 @@ class PartitionFold:
                 row = beats.rows[pick]
                 cells = cell_codes(batch.envelope, row, (tenants.codes[row], tenants.values), plan, DEVICE_AXES, self.cells)
                 yield from lowest_contributions(plan, row, cells, batch.broker_ms[row], beats, pick)
+
+    def _filtered(
+        self, batch: EventBatch, classified: Classified, tenants: Coded, counted: Bool, field_use: Bool
+    ) -> Iterator[Contribution]:
+        """What monitors of events count that a filter names."""
+        for number, registration in enumerate(classified.registrations):
+            plan = registration.plan
+            if not any(plan.of_family(statistics.SAFETY)):
+                continue
+            mine = (classified.registration == number) & counted & field_use
+            for kind, columns in batch.kinds.items():
+                pick = np.flatnonzero(mine[columns.rows])
+                if len(pick):
+                    row = columns.rows[pick]
+                    coded = (tenants.codes[row], tenants.values)
+                    cells = cell_codes(columns, pick, coded, plan, plan.safety_axes, self.cells)
+                    yield from filtered_contributions(plan, kind, row, pick, cells, batch.event_ms[row], columns)
 
     def _clocks(self, batch: EventBatch, classified: Classified, tenants: Coded, field_use: Bool) -> Iterator[Contribution]:
         """What every event says of its sender's clock, refused ones included; not again of one that came from quarantine."""

@@ -35,6 +35,7 @@ LENGTHS: Mapping[str, Length] = {
     statistics.EVENTS: _fixed(len(statistics.Events)),
     statistics.BEATS: _fixed(statistics.BEATS_LENGTH),
     statistics.SPAN: _fixed(1),
+    statistics.SAFETY: _fixed(len(statistics.Safety)),
     statistics.FEATURE: lambda manifest, subject: _bins(manifest, subject) + len(statistics.FeatureTail),
     statistics.SCORE: lambda manifest, subject: _bins(manifest, "score") + len(statistics.ScoreTail),
     statistics.OUTPUT: lambda manifest, subject: max(1, _bins(manifest, "output_class")),

@@ -20,7 +20,7 @@ BASE_PANE_MS = 300_000
 DAY_AXIS = "@day"
 """Axis of the label flow: UTC day of the inference, in days since the epoch. No manifest can declare the name."""
 
-_BASE_PANED = frozenset({statistics.FLOW, statistics.ARRIVALS, statistics.DELAYS})
+_BASE_PANED = frozenset({statistics.FLOW, statistics.ARRIVALS, statistics.DELAYS, statistics.SAFETY})
 DEVICE_AXES = ("device", "gateway")
 
 
@@ -82,6 +82,11 @@ class Plan:
     def event_axes(self) -> tuple[str, ...]:
         """Axes by which events of every kind are grouped, sorted."""
         return _axes_of(self.of_family(statistics.EVENTS))
+
+    @property
+    def safety_axes(self) -> tuple[str, ...]:
+        """Axes by which events of a filter are grouped, sorted."""
+        return _axes_of(self.of_family(statistics.SAFETY))
 
     @property
     def clock_axes(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metric_kind import CountingWord
 from surveillance.manifest.metrics_inputs import (
     ContextMix,
     Drift,
@@ -17,9 +18,11 @@ from surveillance.manifest.metrics_inputs import (
 )
 from surveillance.manifest.metrics_operation import DigestMismatch, LowestValue, Quantile
 from surveillance.manifest.metrics_performance import SiteOutlier
+from surveillance.manifest.metrics_safety import EventCount, MaxSprtPoisson, RunRule, TrendTest
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 from surveillance.panes.log_bins import limits_text
+from surveillance.panes.safety import safety_statistic
 from surveillance.times import SECOND_MS
 
 
@@ -31,6 +34,25 @@ class Reading(NamedTuple):
 
 
 Reader = Callable[[Manifest, Monitor], Iterator[Reading]]
+
+
+def _events(uses: CountingWord | None) -> Reader:
+    def read(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+        metric = monitor.metric
+        assert isinstance(metric, MaxSprtPoisson | EventCount)
+        yield Reading(safety_statistic(uses, metric.filter))
+
+    return read
+
+
+def _periodic(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
+    metric = monitor.metric
+    assert isinstance(metric, TrendTest | RunRule)
+    chart = metric.chart if isinstance(metric, RunRule) else None
+    if chart is None:
+        yield Reading(safety_statistic(metric.uses, metric.filter))
+    else:
+        yield Reading(statistics.USE if chart.of == "rate" else f"{statistics.SHAPE}:{chart.subject}")
 
 
 def _fixed(family: str) -> Reader:
@@ -162,6 +184,10 @@ READERS: Mapping[str, Reader] = {
     "quantile": _delays,
     "clock_offset_s": _clocks,
     "min_value": _lowest,
+    "maxsprt_poisson": _events("inferences"),
+    "event_count": _events(None),
+    "trend_test": _periodic,
+    "run_rule": _periodic,
     "label_arrivals_vs_expected": _fixed(statistics.ARRIVALS),
     "bernoulli_cusum": _fixed(statistics.FLOW),
 }

@@ -40,6 +40,8 @@ CLOCKS = "clocks.v1"
 """Distance of device clocks from broker time, by broker time: as `LATENCIES`, quarantined events included."""
 LOWEST = "lowest.v1"
 """A number that heartbeats carry, named behind the colon, by device and gateway and by slot of broker time."""
+SAFETY = "safety.v1"
+"""Events that match a filter, and uses, by event time. The uses' counting word and the filter stand behind the colon."""
 SPREAD = "spread.v1"
 """The bins of `FEATURE`, `SCORE` or `OUTPUT` alone, named behind the colon, by the axes of a drift monitor and one field more:
 what an incident's attribution reads. Apart from its source, whose panes may be narrower."""
@@ -184,6 +186,16 @@ class Events(IntEnum):
 
     ARRIVED = 0
     DUPLICATES = 1
+
+
+class Safety(IntEnum):
+    """Columns of `SAFETY`: uses, matching events, and which of those are serious or not in the sense of a trend (MDR Art. 88)."""
+
+    USES = 0
+    MATCHED = 1
+    SERIOUS = 2
+    NONSERIOUS = 3
+    """Not serious, or expected."""
 
 
 class Beats(IntEnum):

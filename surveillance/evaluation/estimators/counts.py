@@ -9,7 +9,7 @@ from detectors.proportion import proportion
 from surveillance.arrays import Int
 from surveillance.evaluation.estimators.request import Estimator, Request
 from surveillance.evaluation.verdict import Finding
-from surveillance.panes.statistics import Events, Identity
+from surveillance.panes.statistics import Events, Identity, Safety
 
 
 def _mismatches(request: Request) -> list[Finding]:
@@ -35,8 +35,18 @@ def _arrived(request: Request) -> Int:
     return request.counts[:, Events.ARRIVED]
 
 
+def _matching(request: Request) -> list[Finding]:
+    """Events of a window that match; none is a count of zero."""
+    return [Finding(Estimate(float(k), float(k), float(k), int(k), "count")) for k in request.counts[:, Safety.MATCHED].tolist()]
+
+
+def _matched(request: Request) -> Int:
+    return request.counts[:, Safety.MATCHED]
+
+
 ESTIMATORS: Mapping[str, Estimator] = {
     "identity_mismatch": Estimator(_mismatches, _checked),
     "mismatch_count": Estimator(_mismatches, _checked),
+    "event_count": Estimator(_matching, _matched),
     "duplicate_rate": Estimator(_duplicates, _arrived),
 }

@@ -21,6 +21,7 @@ from surveillance.panes import statistics
 from surveillance.panes.binning import bin_count, feature_distribution
 from surveillance.panes.log_bins import LONGEST_DELAY_MS, log_edges
 from surveillance.panes.plan import Plan
+from surveillance.panes.safety import counted_by
 from surveillance.panes.standard_scale import standard_scale
 from surveillance.panes.statistics import (
     Arrival,
@@ -32,6 +33,7 @@ from surveillance.panes.statistics import (
     Mix,
     Ood,
     Quality,
+    Safety,
     ScoreTail,
     Statistic,
     Use,
@@ -126,6 +128,14 @@ def _output_bins(plan: Plan, facts: InferenceFacts) -> list[Increments]:
         return []
     bins, known = category_bins(distribution.levels, text)
     return [Increments(bins[facts.pick], where=known[facts.pick])]
+
+
+def _safety(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
+    word = counted_by(statistic.subject).uses
+    if word == "inferences":
+        return [Increments(Safety.USES)]
+    where = {"encounters": facts.opens, "alerts": facts.flagged, "alert_onsets": facts.onset}.get(word)
+    return [] if where is None else [Increments(Safety.USES, where=where)]
 
 
 def _spread(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
@@ -229,6 +239,7 @@ _MAKERS: Mapping[str, Callable[[Plan, Statistic, InferenceFacts], list[Increment
     statistics.SCORE: _score,
     statistics.OUTPUT: _output,
     statistics.SPREAD: _spread,
+    statistics.SAFETY: _safety,
     statistics.SHAPE: _shape,
     statistics.MIX: _mix,
     statistics.OOD: _ood,

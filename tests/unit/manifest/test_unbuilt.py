@@ -17,7 +17,7 @@ def test_types_that_are_built_are_not_named(small):
     assert unbuilt_parts(parse_manifest(small), frozenset({"psi", "identity_mismatch", "proportion_vs_floor"})) == []
 
 
-BUILT = frozenset({"psi", "identity_mismatch", "proportion_vs_floor", "auroc", "brier", "observed_expected", "calibration_slope"})
+BUILT = frozenset({"psi", "identity_mismatch", "proportion_vs_floor", "auroc", "brier", "prevalence", "calibration_error"})
 CORRECTED = {"verification_correction": "begg_greenes"}
 
 

@@ -1,0 +1,180 @@
+"""Monitors judged once per observation period: trend tests and run rules.
+
+Every period that ended is judged when the watermark passes its end; a late row judges its period and all later ones again.
+What is found depends on rows alone, never on when they came.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from detectors.estimate import Estimate, Insufficient, Reason
+from detectors.poisson_trend import poisson_trend
+from detectors.run_rules import needs_centre, run_rule_hits
+from surveillance.arrays import Int
+from surveillance.evaluation.chart_standard import standard_of, totals_of
+from surveillance.evaluation.evidence import Evidence, Scope
+from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
+from surveillance.evaluation.mirror import Table, merged
+from surveillance.evaluation.periods import Period, ended_periods
+from surveillance.evaluation.verdict import Finding
+from surveillance.evaluation.windowed import scope_with_feature
+from surveillance.manifest.metrics_safety import RunRule, TrendTest
+from surveillance.manifest.model_monitors import Monitor
+from surveillance.panes.plan import Series
+from surveillance.panes.statistics import Safety
+
+_MATCHED = {"all": Safety.MATCHED, "serious": Safety.SERIOUS, "nonserious": Safety.NONSERIOUS}
+
+
+class PeriodicMonitor(ABC):
+    """Judges one periodic monitor of one subject; a subclass says what a scope's periods give."""
+
+    def __init__(self, subject: Subject, monitor: Monitor) -> None:
+        self.subject, self.monitor = subject, monitor
+        self.series = [one for one in subject.plan.series if one.monitor is monitor]
+        self._tables = [subject.mirror.table(subject.table_key(one.statistic, one.statistic_axes)) for one in self.series]
+        self._dirty = [table.subscribe() for table in self._tables]
+        self._zone = ZoneInfo(subject.plan.manifest.regulatory.time_zone or "UTC")
+        self._judged_end: int | None = None
+        self._first: int | None = None
+        self._partial: set[int] = set()
+
+    @property
+    def is_cumulative(self) -> bool:
+        """Each of its evaluations stands as it is."""
+        return False
+
+    @property
+    @abstractmethod
+    def length_ms(self) -> int | None:
+        """Length of a period; None = calendar months."""
+
+    @abstractmethod
+    def finding(self, scope: Scope, ended: Sequence[Period], counts: Int) -> tuple[int, Finding]:
+        """Start of what the newest of these periods rests on, and what it gives; `counts` has shape (periods, length)."""
+
+    def judge(self, moment: Moment) -> Iterator[Evidence]:
+        """Evidence of every period that has ended, or was revised, since the last call."""
+        first = self.subject.first_event_pane()
+        changed = min((pane for reader in self._dirty for pane, _ in reader), default=None)
+        if first is None:
+            return
+        until = (
+            moment.watermark_ms if self.subject.superseded_ms is None else min(moment.watermark_ms, self.subject.superseded_ms)
+        )
+        ended = list(ended_periods(first, until, self.length_ms, self._zone))
+        completed = {end for end in self._partial if end <= moment.complete_ms}
+        for reader in self._dirty:
+            reader.clear()
+        again = first != self._first
+        for at, period in enumerate(ended):
+            is_new = self._judged_end is None or period.end_ms > self._judged_end
+            revised = changed is not None and changed < period.end_ms
+            if is_new or revised or again or period.end_ms in completed:
+                yield from self._at(ended[: at + 1], first, moment)
+        self._first = first
+        self._judged_end = ended[-1].end_ms if ended else self._judged_end
+        self._partial = {one.end_ms for one in ended if one.end_ms > moment.complete_ms}
+
+    def _at(self, ended: Sequence[Period], first: int, moment: Moment) -> Iterator[Evidence]:
+        end, judged = ended[-1].end_ms, []
+        for series, table in zip(self.series, self._tables, strict=True):
+            judged += list(self._scopes(series, table, ended))
+        revision = merged([*(table.largest_version for table in self._tables), self.subject.first_event_revision()])
+        yield from evidence_of(self.subject, self.monitor, end, [one._replace(revision=revision) for one in judged], moment)
+
+    def _scopes(self, series: Series, table: Table, ended: Sequence[Period]) -> Iterator[Judged]:
+        seen: list[int | None] = [code for code in range(len(table.groups)) if table.first_pane[code] < ended[-1].end_ms]
+        if not seen and not series.axes:
+            seen = [None]
+        length = self.subject.plan.statistic(series.statistic).length
+        for code in seen:
+            counts = np.zeros((len(ended), length), np.int64)
+            if code is not None:
+                for pane, groups in table.panes.items():
+                    if code in groups and ended[0].start_ms <= pane < ended[-1].end_ms:
+                        counts[_place(ended, pane)] += groups[code]
+            scope = scope_with_feature(series, table.groups[code] if code is not None else "")
+            start, finding = self.finding(scope, ended, counts)
+            yield Judged(series, scope, start, finding, tuple(counts[-1].tolist()))
+
+
+def _place(ended: Sequence[Period], pane: int) -> int:
+    return next(at for at, period in enumerate(ended) if pane < period.end_ms)
+
+
+class TrendMonitor(PeriodicMonitor):
+    """`trend_test`: counts per uses of an observation period of `looks` months, looked at after each month (MDR Art. 88)."""
+
+    @property
+    def metric(self) -> TrendTest:
+        metric = self.monitor.metric
+        assert isinstance(metric, TrendTest)
+        return metric
+
+    @property
+    def length_ms(self) -> int | None:
+        return None
+
+    def finding(self, scope: Scope, ended: Sequence[Period], counts: Int) -> tuple[int, Finding]:
+        looks = self.metric.looks
+        begun = (len(ended) - 1) // looks * looks
+        sums = counts[begun:].sum(axis=0)
+        n, uses = int(sums[_MATCHED[self.metric.counts]]), int(sums[Safety.USES])
+        frequency = self.metric.baseline_frequency_per_1000
+        outcome = poisson_trend([n], [uses], frequency_per_1000=frequency, level=self.monitor.interval.level)[0]
+        p = outcome.p if isinstance(outcome, Estimate) else None
+        matched = int(sums[Safety.MATCHED])
+        beside = {"serious_share": int(sums[Safety.SERIOUS]) / matched} if matched else None
+        return ended[begun].start_ms, Finding(outcome, p=p, looks=looks, beside=beside)
+
+
+class RunRuleMonitor(PeriodicMonitor):
+    """`run_rule`: a pattern that ends at the newest period; the value is that period's point."""
+
+    @property
+    def metric(self) -> RunRule:
+        metric = self.monitor.metric
+        assert isinstance(metric, RunRule)
+        return metric
+
+    @property
+    def length_ms(self) -> int | None:
+        return None if self.metric.period == "month" else self.metric.period
+
+    def finding(self, scope: Scope, ended: Sequence[Period], counts: Int) -> tuple[int, Finding]:
+        totals, n = self._points(counts)
+        start = ended[-1].start_ms
+        if n[-1] <= 0:
+            return start, Finding(Insufficient(Reason.NO_EXPOSURE))
+        points = np.where(n > 0, totals / np.where(n > 0, n, 1), np.nan)
+        centred = self._centred(scope, points, n, ended[-1].end_ms)
+        if centred is None:
+            return start, Finding(Insufficient(Reason.UNKNOWN_REFERENCE, int(n[-1])))
+        hit = bool(run_rule_hits(centred, self.metric.rule)[-1])
+        value = float(points[-1])
+        return start, Finding(Estimate(value, value, value, int(n[-1]), f"nelson_rule_{self.metric.rule}"), hit=hit)
+
+    def _points(self, counts: Int) -> tuple[np.ndarray, Int]:
+        chart = self.metric.chart
+        if chart is not None:
+            return totals_of(self.subject.plan.manifest, chart, counts)
+        return counts[:, _MATCHED[self.metric.counts]].astype(np.float64), counts[:, Safety.USES]
+
+    def _centred(self, scope: Scope, points: np.ndarray, n: Int, end_ms: int) -> np.ndarray | None:
+        """Points in standard deviations; as they are for rules that do not ask where a point lies."""
+        metric = self.metric
+        if not needs_centre(metric.rule):
+            return points
+        if metric.mean is not None and metric.sd is not None:
+            return np.asarray((points - metric.mean) / metric.sd, np.float64)
+        standard = standard_of(self.subject.plan.manifest, metric.chart, scope, end_ms) if metric.chart is not None else None
+        if standard is None:
+            return None
+        spread = standard.sd if standard.of_windows else standard.sd / np.sqrt(np.maximum(n, 1))
+        return np.asarray((points - standard.mean) / spread, np.float64)
