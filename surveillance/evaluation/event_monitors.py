@@ -21,7 +21,6 @@ from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import scope_with_feature
 from surveillance.manifest.metrics_safety import MaxSprtPoisson
 from surveillance.manifest.model_monitors import Monitor
-from surveillance.panes.plan import Series
 from surveillance.panes.statistics import Safety
 from surveillance.times import floor_to
 
@@ -44,6 +43,7 @@ class EventMonitor:
         self.series = [one for one in subject.plan.series if one.monitor is monitor]
         self._tables = [subject.mirror.table(subject.table_key(one.statistic, one.statistic_axes)) for one in self.series]
         self._dirty = [table.subscribe() for table in self._tables]
+        self._courses: list[dict[int | None, _Course]] = [{} for _ in self.series]
         self._judged_end: int | None = None
         self._first: int | None = None
         self._partial: set[int] = set()
@@ -61,13 +61,15 @@ class EventMonitor:
         if first is None or end <= first or (end == self._judged_end and not moment.final):
             return
         changed = min((pane for reader in self._dirty for pane, _ in reader), default=end)
-        for reader in self._dirty:
+        for courses, reader in zip(self._courses, self._dirty, strict=True):
+            for _, code in reader:
+                courses.pop(code, None)
             reader.clear()
         since = min(changed, end if self._judged_end is None else self._judged_end) if first == self._first else first
         completed = {one for one in self._partial if one <= moment.complete_ms}
         found: dict[int, list[Judged]] = {}
-        for series, table in zip(self.series, self._tables, strict=True):
-            for judged_end, judged in self._of_series(series, table, first, since, end, completed):
+        for at in range(len(self.series)):
+            for judged_end, judged in self._of_series(at, first, since, end, completed):
                 found.setdefault(judged_end, []).append(judged)
         revision = self._revision()
         for judged_end, several in sorted(found.items()):
@@ -79,15 +81,16 @@ class EventMonitor:
     def _revision(self) -> dict[int, int]:
         return merged([*(table.largest_version for table in self._tables), self.subject.first_event_revision()])
 
-    def _of_series(
-        self, series: Series, table: Table, first: int, since: int, end: int, completed: set[int]
-    ) -> Iterator[tuple[int, Judged]]:
+    def _of_series(self, at: int, first: int, since: int, end: int, completed: set[int]) -> Iterator[tuple[int, Judged]]:
+        series, table, courses = self.series[at], self._tables[at], self._courses[at]
         seen: list[int | None] = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
         if not seen and not series.axes:
             seen = [None]
         for code in seen:
             scope = scope_with_feature(series, table.groups[code] if code is not None else "")
-            course = _course(table, code, end)
+            if code not in courses:
+                courses[code] = _course(table, code)
+            course = courses[code]
             for through in self._told(course, since, end, completed):
                 finding, counts = self._finding(course, through)
                 yield through, Judged(series, scope, first, finding, counts)
@@ -100,6 +103,7 @@ class EventMonitor:
             reached = np.flatnonzero(course.uses >= horizon)
             happened[reached[:1]] = True
         ends = course.panes[happened] + self.pane_ms
+        ends = ends[ends <= end]
         return sorted({*ends[ends > since].tolist(), *(set(ends.tolist()) & completed), end})
 
     def _horizon_uses(self) -> float | None:
@@ -128,11 +132,11 @@ class EventMonitor:
         return Finding(found[0]), (events, uses)
 
 
-def _course(table: Table, code: int | None, end: int) -> _Course:
+def _course(table: Table, code: int | None) -> _Course:
     nothing = np.zeros(0, np.int64)
     if code is None:
         return _Course(nothing, nothing, nothing, nothing)
-    panes = sorted(pane for pane, groups in table.panes.items() if pane < end and code in groups)
+    panes = sorted(pane for pane, groups in table.panes.items() if code in groups)
     if not panes:
         return _Course(nothing, nothing, nothing, nothing)
     counts = np.stack([table.panes[pane][code] for pane in panes])
