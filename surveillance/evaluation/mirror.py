@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from surveillance.arrays import Int
+from surveillance.evaluation.rollups import Block, Rollups
 from surveillance.panes.groups import axes_of
 from surveillance.panes.rows import PaneKey, PaneRow
 
@@ -38,6 +39,7 @@ class Table:
         """Start of the first pane of any group."""
         self.largest_version: dict[int, int] = {}
         """Partition -> largest version among all rows: the revision of what reads the whole table."""
+        self._rollups = Rollups(self.panes)
         self._readers: list[set[tuple[int, int]]] = []
         self._totals: list[RunningTotal] = []
 
@@ -55,32 +57,47 @@ class Table:
         """Code of a group, None where it has no rows."""
         return self._code.get(group)
 
-    def add(self, key: PaneKey, version: int, change: Int) -> None:
-        code = self._code.get(key.group)
-        if code is None:
-            code = self._code[key.group] = len(self.groups)
-            self.groups.append(key.group)
-        pane = self.panes.setdefault(key.pane_ms, {})
+    def enter(self, group: str) -> int:
+        """Code of a group, a new one where it has none yet."""
+        code = self._code.setdefault(group, len(self.groups))
+        if code == len(self.groups):
+            self.groups.append(group)
+        return code
+
+    def add(self, key: PaneKey, code: int, version: int, change: Int) -> None:
+        """Take up a row that changed by so much; `code` = of its group."""
+        pane_ms, partition = key.pane_ms, key.partition
+        pane, versions = self.panes.get(pane_ms), self.versions.get(pane_ms)
+        if pane is None or versions is None:
+            pane, versions = self.panes.setdefault(pane_ms, {}), self.versions.setdefault(pane_ms, {})
+            if self.earliest is None or pane_ms < self.earliest:
+                self.earliest = pane_ms
         known = pane.get(code)
-        pane[code] = change.copy() if known is None else known + change
-        versions = self.versions.setdefault(key.pane_ms, {})
-        versions[key.partition] = max(version, versions.get(key.partition, -1))
-        self.largest_version[key.partition] = max(version, self.largest_version.get(key.partition, -1))
-        if self.earliest is None or key.pane_ms < self.earliest:
-            self.earliest = key.pane_ms
-        self.first_pane[code] = min(key.pane_ms, self.first_pane.get(code, key.pane_ms))
+        pane[code] = change if known is None else known + change
+        if version > versions.get(partition, -1):
+            versions[partition] = version
+            if version > self.largest_version.get(partition, -1):
+                self.largest_version[partition] = version
+        if pane_ms < self.first_pane.setdefault(code, pane_ms):
+            self.first_pane[code] = pane_ms
+        self._rollups.forget(pane_ms)
         for total in self._totals:
             total.change(key, code, version, change)
         for reader in self._readers:
-            reader.add((key.pane_ms, code))
+            reader.add((pane_ms, code))
 
     def sums(self, start_ms: int, end_ms: int, pane_ms: int, length: int) -> Int:
         """Counts of each group over the panes of [start, end), shape (groups, length)."""
         total = np.zeros((len(self.groups), length), np.int64)
-        for pane in self.inside(start_ms, end_ms, pane_ms):
-            for code, counts in self.panes[pane].items():
-                total[code] += counts
+        for block in self.blocks(start_ms, end_ms, pane_ms):
+            total[block.codes] += block.counts
         return total
+
+    def blocks(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterable[Block]:
+        """Sums that together hold the panes of [start, end), each once."""
+        if (end_ms - start_ms) // pane_ms > len(self.panes):
+            return (self._rollups.of_pane(pane) for pane in self.panes if start_ms <= pane < end_ms)
+        return self._rollups.covering(start_ms, end_ms, pane_ms)
 
     def revision(self, start_ms: int, end_ms: int, pane_ms: int) -> dict[int, int]:
         """Largest version per partition among the panes of [start, end)."""
@@ -151,7 +168,9 @@ class PaneMirror:
     """Rows by key as last read, and their sums. Applying a row again, or an older one, changes nothing."""
 
     def __init__(self) -> None:
-        self._rows: dict[PaneKey, tuple[int, Int]] = {}
+        self._rows: dict[PaneKey, PaneRow] = {}
+        self._places: dict[tuple[str, str, str, str], tuple[Table, int]] = {}
+        """Tenant, manifest, statistic and group -> its table and code."""
         self._tables: dict[TableKey, Table] = {}
 
     def __len__(self) -> int:
@@ -159,19 +178,29 @@ class PaneMirror:
 
     def apply(self, rows: Sequence[PaneRow]) -> None:
         """Take up rows as the store holds them."""
+        stored, places = self._rows, self._places
         for row in rows:
-            version, counts = self._rows.get(row.key, (-1, None))
-            if row.version <= version:
+            key = row.key
+            known = stored.get(key)
+            if known is not None and row.version <= known.version:
                 continue
-            self._rows[row.key] = (row.version, row.counts)
-            change = row.counts if counts is None else row.counts - counts
-            self.table(TableKey(row.key.tenant, row.key.manifest_digest, row.key.statistic, axes_of(row.key.group))).add(
-                row.key, row.version, change
-            )
+            stored[key] = row
+            place = places.get(key[:2] + key[3:5])
+            if place is None:
+                place = places[key[:2] + key[3:5]] = self._place(key)
+            table, code = place
+            table.add(key, code, row.version, row.counts if known is None else row.counts - known.counts)
+
+    def _place(self, key: PaneKey) -> tuple[Table, int]:
+        table = self.table(TableKey(key.tenant, key.manifest_digest, key.statistic, axes_of(key.group)))
+        return table, table.enter(key.group)
 
     def table(self, key: TableKey) -> Table:
         """The table, empty where no row of it has come."""
-        return self._tables.setdefault(key, Table())
+        found = self._tables.get(key)
+        if found is None:
+            found = self._tables[key] = Table()
+        return found
 
     def tenants(self, manifest_digest: str) -> list[str]:
         """Tenants with rows of a manifest, sorted."""

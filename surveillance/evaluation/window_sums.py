@@ -25,13 +25,7 @@ class WindowSums:
 
     def of(self, codes: Sequence[int], start_ms: int, end_ms: int) -> Int:
         """Counts of some groups over [start, end), shape (codes, length)."""
-        total = np.zeros((len(codes), self.length), np.int64)
-        for pane in self.table.inside(start_ms, end_ms, self.pane_ms):
-            groups = self.table.panes[pane]
-            for at, code in enumerate(codes):
-                if code in groups:
-                    total[at] += groups[code]
-        return total
+        return self.table.sums(start_ms, end_ms, self.pane_ms, self.length)[list(codes)]
 
     def of_groups(self, groups: Sequence[str], starts: Int, end_ms: int) -> Int | None:
         """Counts of groups by their name, each over its own [start, end), shape (groups, length); None where no row is known."""

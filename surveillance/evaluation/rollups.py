@@ -1,0 +1,80 @@
+"""Sums of a table's rows over single panes, aligned hours and aligned days: made when first read, made again after a change.
+
+A window that slides over weeks is then a few sums of arrays, however narrow the panes are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from surveillance.arrays import Int
+from surveillance.times import DAY_MS, HOUR_MS, floor_to
+
+
+class Block(NamedTuple):
+    """Counts (R, length) of the groups that have rows in a span, and their codes (R,), each once."""
+
+    codes: Int
+    counts: Int
+
+
+Panes = Mapping[int, Mapping[int, Int]]
+"""Counts by start of the pane and code of the group."""
+
+
+class Rollups:
+    """Blocks of the panes of one table; the table tells of every change."""
+
+    def __init__(self, panes: Panes) -> None:
+        self._panes = panes
+        self._blocks: dict[tuple[int, int], Block | None] = {}
+        """(width, start) -> block, None where the span has no rows. Width 0 = one pane."""
+
+    def forget(self, pane_ms: int) -> None:
+        """Rows of this pane have changed."""
+        if self._blocks:
+            self._blocks.pop((0, pane_ms), None)
+            for width in (HOUR_MS, DAY_MS):
+                self._blocks.pop((width, floor_to(pane_ms, width)), None)
+
+    def covering(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterator[Block]:
+        """Blocks that together hold the panes of [start, end), each once; `pane_ms` = width of a pane, which divides both."""
+        at = start_ms
+        while at < end_ms:
+            width = next((wide for wide in (DAY_MS, HOUR_MS) if at % wide == 0 and at + wide <= end_ms), pane_ms)
+            block = self._block(at, width, pane_ms)
+            if block is not None:
+                yield block
+            at += max(width, pane_ms)
+
+    def of_pane(self, at_ms: int) -> Block:
+        """The block of one pane that has rows."""
+        found = self._blocks.get((0, at_ms))
+        if found is None:
+            rows = self._panes[at_ms]
+            found = Block(np.fromiter(rows, np.int64, len(rows)), np.stack(list(rows.values())))
+            self._blocks[0, at_ms] = found
+        return found
+
+    def _block(self, at_ms: int, width_ms: int, pane_ms: int) -> Block | None:
+        if width_ms <= pane_ms:
+            return self.of_pane(at_ms) if at_ms in self._panes else None
+        key = (width_ms, at_ms)
+        if key not in self._blocks:
+            self._blocks[key] = self._joined(at_ms, at_ms + width_ms, width_ms, pane_ms)
+        return self._blocks[key]
+
+    def _joined(self, start_ms: int, end_ms: int, width_ms: int, pane_ms: int) -> Block | None:
+        part_ms = HOUR_MS if width_ms > HOUR_MS and HOUR_MS % pane_ms == 0 else pane_ms
+        parts = [self._block(at, part_ms, pane_ms) for at in range(start_ms, end_ms, part_ms)]
+        found = [part for part in parts if part is not None]
+        if not found:
+            return None
+        codes = np.unique(np.concatenate([part.codes for part in found]))
+        counts = np.zeros((len(codes), found[0].counts.shape[1]), np.int64)
+        for part in found:
+            counts[np.searchsorted(codes, part.codes)] += part.counts
+        return Block(codes, counts)

@@ -1,0 +1,55 @@
+"""Sums of windows come out the same whatever was summed before and whichever rows have changed since."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surveillance.evaluation.mirror import PaneMirror, TableKey
+from surveillance.panes.rows import PaneKey, PaneRow
+from surveillance.times import DAY_MS, HOUR_MS, MINUTE_MS
+
+START_MS = 20_000 * DAY_MS
+DAYS = 3
+
+
+def row(site: int, pane_ms: int, version: int, count: int, partition: int = 0) -> PaneRow:
+    return PaneRow(PaneKey("t", "m", partition, "use.v1", f"site=s{site}", pane_ms), version, np.array([count, 1], np.int64))
+
+
+def expected(rows: list[PaneRow], groups: list[str], start_ms: int, end_ms: int) -> list[list[int]]:
+    newest = {one.key: one.counts for one in rows}
+    inside = {key: counts for key, counts in newest.items() if start_ms <= key.pane_ms < end_ms}
+    return [
+        [sum(int(counts[column]) for key, counts in inside.items() if key.group == group) for column in (0, 1)]
+        for group in groups
+    ]
+
+
+@pytest.mark.parametrize("pane_ms", [5 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, DAY_MS])
+@given(data=st.data())
+def test_a_sum_over_a_window_is_that_of_its_rows_at_their_newest_version(pane_ms, data):
+    mirror, rows = PaneMirror(), []
+    table = mirror.table(TableKey("t", "m", "use.v1", ("site",)))
+    steps = DAYS * DAY_MS // pane_ms
+    for version in range(data.draw(st.integers(1, 6))):
+        places = st.tuples(st.integers(0, 2), st.integers(0, steps - 1), st.integers(0, 9), st.integers(0, 1))
+        new = [
+            row(site, START_MS + at * pane_ms, version, n, part) for site, at, n, part in data.draw(st.lists(places, max_size=12))
+        ]
+        rows += {one.key: one for one in reversed(new)}.values()
+        mirror.apply(new)
+        first = data.draw(st.integers(0, steps - 1))
+        start, end = START_MS + first * pane_ms, START_MS + data.draw(st.integers(first + 1, steps)) * pane_ms
+        assert table.sums(start, end, pane_ms, 2).tolist() == expected(rows, table.groups, start, end)
+
+
+def test_a_window_of_a_month_of_narrow_panes_is_read_in_whole_days():
+    mirror = PaneMirror()
+    table = mirror.table(TableKey("t", "m", "use.v1", ("site",)))
+    mirror.apply([row(0, START_MS + at * 5 * MINUTE_MS, 1, 1) for at in range(28 * 288)])
+    assert table.sums(START_MS, START_MS + 28 * DAY_MS, 5 * MINUTE_MS, 2).tolist() == [[8064, 8064]]
+    assert len(list(table.blocks(START_MS, START_MS + 28 * DAY_MS, 5 * MINUTE_MS))) == 28
+    assert len(list(table.blocks(START_MS + HOUR_MS, START_MS + 2 * DAY_MS + 10 * MINUTE_MS, 5 * MINUTE_MS))) == 23 + 1 + 2
