@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.estimate import Insufficient, Reason
+from detectors.estimate import Estimate, Insufficient, Reason
 from surveillance.arrays import Int
 from surveillance.evaluation.estimators.beside import beside
 from surveillance.evaluation.estimators.request import Request
@@ -20,6 +20,7 @@ from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS, WindowedMonitor, scope_with_feature
 from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_safety import EventCount
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 from surveillance.panes.groups import group_text
@@ -102,8 +103,15 @@ class SumsMonitor(WindowedMonitor):
     def _pools(self) -> bool:
         return self.subject.plan.manifest.strata.below_min == "pool_to_parent" and not self._estimator.compares
 
+    def _has_data(self, end: int) -> bool:
+        # Of events a filter names none is a count of zero, so that their empty windows say something.
+        return isinstance(self.monitor.metric, EventCount) or super()._has_data(end)
+
     def _empty(self, series: Series, start: int, end: int) -> Judged:
         needed = self._needed
+        if isinstance(self.monitor.metric, EventCount):
+            zero = Estimate(0.0, 0.0, 0.0, 0, "count")
+            return Judged(series, scope_with_feature(series, ""), start, Finding(zero), ())
         nothing = Insufficient(Reason.BELOW_MINIMUM_N, 0, needed) if needed else Insufficient(Reason.NO_EXPOSURE)
         return Judged(series, scope_with_feature(series, ""), start, Finding(nothing), ())
 

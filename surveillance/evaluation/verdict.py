@@ -74,8 +74,6 @@ def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding,
     """
     if key == "coverage_mature_below":
         return Verdict.INCONCLUSIVE if finding.coverage is None else _BREACHED_IF[finding.coverage < limit]
-    if key == "exhausted":
-        return _BREACHED_IF[finding.exhausted]
     estimate = finding.outcome
     if not isinstance(estimate, Estimate):
         return Verdict.INCONCLUSIVE
@@ -132,6 +130,7 @@ _CONDITIONS: Mapping[str, Callable[[Estimate, Any], Verdict]] = {
     "effect_min": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
     "ge": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
     "llr": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
+    "exhausted": lambda estimate, limit: Verdict.MET,  # a test that still gives a number is not used up
     "confirmed_causal": lambda estimate, limit: Verdict.MET,  # a signed decision on an event, which no count can be
     "h": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
     "above": lambda estimate, limit: _BREACHED_IF[estimate.value > limit],
