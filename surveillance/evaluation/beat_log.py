@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from surveillance.arrays import Int
+from surveillance.arrays import Bool, Int
 from surveillance.evaluation.mirror import Table
 from surveillance.panes.groups import scope_of
 from surveillance.panes.statistics import BEAT_SLOTS, Beats
@@ -54,17 +54,26 @@ class BeatLog:
         self.devices: dict[str, DeviceBeats] = {}
         self._changed = table.subscribe()
         self._levels: list[tuple[str, str]] = []
+        self._newest_row: dict[int, tuple[int, Bool]] = {}
+        """Code of a group -> its newest pane and what was taken of it: a row that grows is not taken whole each time."""
 
     def update(self, judged_tick: int | None) -> bool:
         """Take up changed rows; True where they change what was known at a tick that has been judged."""
         late = False
         for pane, code in self._changed:
-            counts = self.table.panes[pane][code].reshape(len(Beats), BEAT_SLOTS)
+            heard = self.table.panes[pane][code].reshape(len(Beats), BEAT_SLOTS) != 0
+            counts = self._unheard(pane, code, heard)
             late |= self._take(code, pane // self.interval_ms, counts, judged_tick)
         self._changed.clear()
         return late
 
-    def _take(self, code: int, first_slot: int, counts: Int, judged_tick: int | None) -> bool:
+    def _unheard(self, pane: int, code: int, heard: Bool) -> Bool:
+        newest = self._newest_row.get(code)
+        if newest is None or pane >= newest[0]:
+            self._newest_row[code] = (pane, heard)
+        return heard & ~newest[1] if newest is not None and newest[0] == pane else heard
+
+    def _take(self, code: int, first_slot: int, counts: Bool, judged_tick: int | None) -> bool:
         while len(self._levels) <= code:
             levels = scope_of(self.table.groups[len(self._levels)])
             self._levels.append((levels["device"], levels["gateway"]))

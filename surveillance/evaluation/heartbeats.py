@@ -78,9 +78,10 @@ class HeartbeatMonitor:
         if not self.monitor.axes:
             series[()] = np.max(np.stack(list(missed.values())), axis=0)
         matters = self._matters(ticks, series)
+        revision = self._logs.revision()
         for at in np.flatnonzero(matters).tolist():
             judged = [
-                self._judged(scope, int(counts[at]), at, by_gateway, first)
+                self._judged(scope, int(counts[at]), at, by_gateway, first)._replace(revision=revision)
                 for scope, counts in sorted(series.items())
                 if counts[at] != _ABSENT
             ]
@@ -109,7 +110,7 @@ class HeartbeatMonitor:
 
         value = float(missed)
         finding = Finding(Estimate(value, value, value, 1, "count"), silent=silent)
-        return Judged(self._series, scope, first, finding, (missed,), self._logs.revision())
+        return Judged(self._series, scope, first, finding, (missed,))
 
 
 def _fewest(one: Int, other: Int) -> Int:
