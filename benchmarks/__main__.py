@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.arrow_batch import arrow_batch
 from benchmarks.calibration_peers import calibration_peers
+from benchmarks.day_of_evaluation import day_of_evaluation
 from benchmarks.drift_peers import drift_peers
 from benchmarks.false_alarms import false_alarms
 from benchmarks.json_records import json_batch, json_single
@@ -38,6 +39,7 @@ ALONE: Mapping[str, Callable[[Options], Result]] = {
     "drift-peers": drift_peers,
     "calibration-peers": calibration_peers,
     "false-alarms": false_alarms,
+    "day-of-evaluation": day_of_evaluation,
     "restart": restart,
     "memory": memory,
 }
