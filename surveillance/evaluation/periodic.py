@@ -8,25 +8,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from detectors.estimate import Estimate, Insufficient, Reason
 from detectors.poisson_trend import poisson_trend
-from detectors.run_rules import needs_centre, run_rule_hits
+from detectors.proportion import proportion
+from detectors.run_rules import needs_centre, points_needed, run_rule_hits
 from surveillance.arrays import Int
 from surveillance.evaluation.chart_standard import standard_of, totals_of
-from surveillance.evaluation.evidence import Evidence, Scope
+from surveillance.evaluation.evidence import Evidence, Scope, estimate_body
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
 from surveillance.evaluation.mirror import Table, merged
-from surveillance.evaluation.periods import Period, ended_periods
+from surveillance.evaluation.periods import Period, ended_periods, zone_of
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import scope_with_feature
 from surveillance.manifest.metrics_safety import RunRule, TrendTest
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.plan import Series
-from surveillance.panes.statistics import Safety
+from surveillance.panes.statistics import Safety, Statistic
+from surveillance.times import floor_to
 
 _MATCHED = {"all": Safety.MATCHED, "serious": Safety.SERIOUS, "nonserious": Safety.NONSERIOUS}
 
@@ -39,7 +40,8 @@ class PeriodicMonitor(ABC):
         self.series = [one for one in subject.plan.series if one.monitor is monitor]
         self._tables = [subject.mirror.table(subject.table_key(one.statistic, one.statistic_axes)) for one in self.series]
         self._dirty = [table.subscribe() for table in self._tables]
-        self._zone = ZoneInfo(subject.plan.manifest.regulatory.time_zone or "UTC")
+        self._zone = zone_of(subject.plan.manifest.regulatory.time_zone)
+        self._ended: list[Period] = []
         self._judged_end: int | None = None
         self._first: int | None = None
         self._partial: set[int] = set()
@@ -55,57 +57,66 @@ class PeriodicMonitor(ABC):
         """Length of a period; None = calendar months."""
 
     @abstractmethod
-    def finding(self, scope: Scope, ended: Sequence[Period], counts: Int) -> tuple[int, Finding]:
-        """Start of what the newest of these periods rests on, and what it gives; `counts` has shape (periods, length)."""
+    def reach(self, ended: Sequence[Period]) -> int:
+        """How many of these periods, the newest among them, its finding rests on."""
+
+    @abstractmethod
+    def finding(self, scope: Scope, periods: Sequence[Period], counts: Int) -> tuple[int, Finding]:
+        """Start of the window of the newest of these periods, and what it gives; `counts` has shape (periods, length)."""
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of every period that has ended, or was revised, since the last call."""
-        first = self.subject.first_event_pane()
-        changed = min((pane for reader in self._dirty for pane, _ in reader), default=None)
+        first, superseded = self.subject.first_event_pane(), self.subject.superseded_ms
         if first is None:
             return
-        until = (
-            moment.watermark_ms if self.subject.superseded_ms is None else min(moment.watermark_ms, self.subject.superseded_ms)
-        )
-        ended = list(ended_periods(first, until, self.length_ms, self._zone))
-        completed = {end for end in self._partial if end <= moment.complete_ms}
+        until = moment.watermark_ms if superseded is None else min(moment.watermark_ms, superseded)
+        changed = min((pane for reader in self._dirty for pane, _ in reader), default=until)
         for reader in self._dirty:
             reader.clear()
-        again = first != self._first
-        for at, period in enumerate(ended):
-            is_new = self._judged_end is None or period.end_ms > self._judged_end
-            revised = changed is not None and changed < period.end_ms
-            if is_new or revised or again or period.end_ms in completed:
-                yield from self._at(ended[: at + 1], first, moment)
+        judged = self._judged_end if first == self._first else None
+        self._extend(first, until)
+        completed = {end for end in self._partial if end <= moment.complete_ms}
+        for at, period in enumerate(self._ended):
+            is_new = judged is None or period.end_ms > judged
+            if is_new or changed < period.end_ms or period.end_ms in completed:
+                yield from self._at(self._ended[: at + 1], moment)
         self._first = first
-        self._judged_end = ended[-1].end_ms if ended else self._judged_end
-        self._partial = {one.end_ms for one in ended if one.end_ms > moment.complete_ms}
+        self._judged_end = self._ended[-1].end_ms if self._ended else None
+        self._partial = {one.end_ms for one in self._ended if one.end_ms > moment.complete_ms}
 
-    def _at(self, ended: Sequence[Period], first: int, moment: Moment) -> Iterator[Evidence]:
+    def _extend(self, first: int, until: int) -> None:
+        """Bring the periods that have ended up to date; they begin with the one that holds the manifest's first event."""
+        if first != self._first:
+            self._ended = []
+        begins = self._ended[-1].end_ms if self._ended else first
+        self._ended += ended_periods(begins, until, self.length_ms, self._zone)
+
+    def _at(self, ended: Sequence[Period], moment: Moment) -> Iterator[Evidence]:
         end, judged = ended[-1].end_ms, []
         for series, table in zip(self.series, self._tables, strict=True):
-            judged += list(self._scopes(series, table, ended))
+            judged += list(self._scopes(series, table, ended[-self.reach(ended) :]))
         revision = merged([*(table.largest_version for table in self._tables), self.subject.first_event_revision()])
         yield from evidence_of(self.subject, self.monitor, end, [one._replace(revision=revision) for one in judged], moment)
 
-    def _scopes(self, series: Series, table: Table, ended: Sequence[Period]) -> Iterator[Judged]:
-        seen: list[int | None] = [code for code in range(len(table.groups)) if table.first_pane[code] < ended[-1].end_ms]
+    def _scopes(self, series: Series, table: Table, periods: Sequence[Period]) -> Iterator[Judged]:
+        seen = [code for code in range(len(table.groups)) if table.first_pane[code] < periods[-1].end_ms]
+        statistic = self.subject.plan.statistic(series.statistic)
+        sums = np.stack([_sums(table, period, statistic) for period in periods])
         if not seen and not series.axes:
-            seen = [None]
-        length = self.subject.plan.statistic(series.statistic).length
+            yield self._judged(series, "", periods, np.zeros((len(periods), statistic.length), np.int64))
         for code in seen:
-            counts = np.zeros((len(ended), length), np.int64)
-            if code is not None:
-                for pane, groups in table.panes.items():
-                    if code in groups and ended[0].start_ms <= pane < ended[-1].end_ms:
-                        counts[_place(ended, pane)] += groups[code]
-            scope = scope_with_feature(series, table.groups[code] if code is not None else "")
-            start, finding = self.finding(scope, ended, counts)
-            yield Judged(series, scope, start, finding, tuple(counts[-1].tolist()))
+            yield self._judged(series, table.groups[code], periods, sums[:, code])
+
+    def _judged(self, series: Series, group: str, periods: Sequence[Period], counts: Int) -> Judged:
+        scope = scope_with_feature(series, group)
+        start, finding = self.finding(scope, periods, counts)
+        return Judged(series, scope, start, finding, tuple(counts[-1].tolist()))
 
 
-def _place(ended: Sequence[Period], pane: int) -> int:
-    return next(at for at, period in enumerate(ended) if pane < period.end_ms)
+def _sums(table: Table, period: Period, statistic: Statistic) -> Int:
+    """Counts of every group over the panes that begin in the period, shape (groups, length)."""
+    start, end = (-floor_to(-ms, statistic.pane_ms) for ms in period)
+    return table.sums(start, end, statistic.pane_ms, statistic.length)
 
 
 class TrendMonitor(PeriodicMonitor):
@@ -121,17 +132,18 @@ class TrendMonitor(PeriodicMonitor):
     def length_ms(self) -> int | None:
         return None
 
-    def finding(self, scope: Scope, ended: Sequence[Period], counts: Int) -> tuple[int, Finding]:
-        looks = self.metric.looks
-        begun = (len(ended) - 1) // looks * looks
-        sums = counts[begun:].sum(axis=0)
+    def reach(self, ended: Sequence[Period]) -> int:
+        return (len(ended) - 1) % self.metric.looks + 1
+
+    def finding(self, scope: Scope, periods: Sequence[Period], counts: Int) -> tuple[int, Finding]:
+        sums = counts.sum(axis=0)
         n, uses = int(sums[_MATCHED[self.metric.counts]]), int(sums[Safety.USES])
         frequency = self.metric.baseline_frequency_per_1000
         outcome = poisson_trend([n], [uses], frequency_per_1000=frequency, level=self.monitor.interval.level)[0]
         p = outcome.p if isinstance(outcome, Estimate) else None
-        matched = int(sums[Safety.MATCHED])
-        beside = {"serious_share": int(sums[Safety.SERIOUS]) / matched} if matched else None
-        return ended[begun].start_ms, Finding(outcome, p=p, looks=looks, beside=beside)
+        share = proportion([sums[Safety.SERIOUS]], [sums[Safety.MATCHED]], method="wilson", level=self.monitor.interval.level)[0]
+        beside = {"serious_share": estimate_body(share)} if isinstance(share, Estimate) else None
+        return periods[0].start_ms, Finding(outcome, p=p, looks=self.metric.looks, beside=beside)
 
 
 class RunRuleMonitor(PeriodicMonitor):
@@ -147,13 +159,16 @@ class RunRuleMonitor(PeriodicMonitor):
     def length_ms(self) -> int | None:
         return None if self.metric.period == "month" else self.metric.period
 
-    def finding(self, scope: Scope, ended: Sequence[Period], counts: Int) -> tuple[int, Finding]:
+    def reach(self, ended: Sequence[Period]) -> int:
+        return points_needed(self.metric.rule)
+
+    def finding(self, scope: Scope, periods: Sequence[Period], counts: Int) -> tuple[int, Finding]:
         totals, n = self._points(counts)
-        start = ended[-1].start_ms
+        start = periods[-1].start_ms
         if n[-1] <= 0:
             return start, Finding(Insufficient(Reason.NO_EXPOSURE))
         points = np.where(n > 0, totals / np.where(n > 0, n, 1), np.nan)
-        centred = self._centred(scope, points, n, ended[-1].end_ms)
+        centred = self._centred(scope, points, n, periods[-1].end_ms)
         if centred is None:
             return start, Finding(Insufficient(Reason.UNKNOWN_REFERENCE, int(n[-1])))
         hit = bool(run_rule_hits(centred, self.metric.rule)[-1])

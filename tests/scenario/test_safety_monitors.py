@@ -156,7 +156,9 @@ def test_a_trend_is_looked_at_once_a_month_and_its_alpha_is_spent_over_the_looks
     p = 1 - sum(math.exp(-expected) * expected**k / math.factorial(k) for k in range(13))
     assert status["estimate"]["p"] == pytest.approx(p)
     assert status["verdict"] == ("breached" if p * 2 < 0.05 else "met")
-    assert status["serious_share"] == pytest.approx(4 / 17)
+    share = status["serious_share"]
+    assert (share["value"], share["n"]) == (pytest.approx(4 / 17), 17)
+    assert share["lower"] < 4 / 17 < share["upper"]
 
 
 def test_six_rising_periods_are_a_hit_and_a_tie_breaks_them(ward: Line) -> None:
