@@ -10,7 +10,7 @@ from scipy import stats
 from surveillance.incidents.lines import Line
 from tests.oracle.streams import START_MS
 from tests.oracle.times import format_time
-from tests.property.deciding import HOUR_MS, event, inference, monitor, release, replayed_lines, tick
+from tests.property.deciding import HOUR_MS, event, inference, monitor, outcome, release, replayed_lines, tick
 from tests.scenario.replaying import of_kind
 
 DAY_MS = 24 * HOUR_MS
@@ -125,3 +125,35 @@ def test_a_rule_may_run_on_the_points_of_a_normal_chart():
     assert (status["verdict"], status["estimate"]["value"]) == ("breached", pytest.approx(0.5))
     share = release(monitor("rate", RISE | {"numerator": "alerts", "denominator": "inferences"}, {"investigate": {"hit": True}}))
     assert looked(said(share, features, days=6))["verdict"] == "met"
+
+
+ALERTS = [(at * HOUR_MS, inference(f"u{at}", at * HOUR_MS, 0.9 if at % 2 else 0.1, abstained=at < 5)) for at in range(20)]
+ANSWERED = [
+    (20 * HOUR_MS + at, event("alert_action", f"{at}{name}", 20 * HOUR_MS + at, action_id=f"{at}{name}", inference_id=f"u{at}",
+                              action=name, action_time=format_time(START_MS), actor_role="reader"))
+    for at, name in ((1, "delivered"), (3, "delivered"), (3, "ack"), (5, "override"), (5, "override"), (2, "ack"))
+]  # fmt: skip
+LABELLED = [(21 * HOUR_MS + at, outcome(at, 1, 21 * HOUR_MS + at, of=f"u{at}", revision=n)) for n in (1, 2) for at in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("word", "uses"),
+    [
+        ("inferences", 20),
+        ("encounters", 20),
+        ("alerts", 10),
+        ("alert_onsets", 10),
+        ("abstained", 5),
+        ("actioned_alerts", 2),
+        ("overrides", 1),
+        ("acks", 1),
+        ("undelivered", 8),
+        ("labelled", 7),
+    ],
+)
+def test_uses_may_be_any_counting_word(word: str, uses: int):
+    document = release(
+        monitor("trend", TREND | {"uses": word, "baseline_frequency_per_1000": 500.0}, {"investigate": {"p": 0.01}})
+    )
+    status = looked(said(document, ALERTS, ANSWERED, LABELLED, [adverse(1, HOUR_MS)], days=31))
+    assert status["estimate"]["value"] == pytest.approx(1 / (0.5 * uses))

@@ -8,6 +8,7 @@ from surveillance.arrays import Bool, Codes
 from surveillance.ingest.accumulate import Increments
 from surveillance.ingest.contributions.contribution import Contribution
 from surveillance.ingest.contributions.log_binned import log_binned
+from surveillance.ingest.contributions.uses import uses_of
 from surveillance.ingest.join import ACTION_BITS, ACTIONED_MASK, Joined
 from surveillance.panes import statistics
 from surveillance.panes.log_bins import LONGEST_DELAY_MS, log_edges
@@ -26,9 +27,12 @@ def action_contributions(plan: Plan, joined: Joined, day_cells: Codes) -> Iterat
         Use.DELIVERED: ACTION_BITS["delivered"],
     }
     new = {word: ((after & mask) != 0) & ((joined.before & mask) == 0) for word, mask in words.items()}
+    use = [Increments(word, where=where) for word, where in new.items()]
     for statistic in plan.statistics:
         if statistic.family == statistics.USE:
-            counted = [Increments(word, where=where) for word, where in new.items()]
+            yield Contribution(statistic, joined.row, joined.cell, joined.event_ms, use)
+        elif statistic.family == statistics.SAFETY:
+            counted = uses_of(statistic, use, len(joined.row))
             yield Contribution(statistic, joined.row, joined.cell, joined.event_ms, counted)
         elif statistic.family == statistics.FLOW:
             counted = [

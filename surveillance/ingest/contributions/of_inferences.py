@@ -14,6 +14,7 @@ from surveillance.ingest.accumulate import Increments
 from surveillance.ingest.axes import UNKNOWN, axis_levels
 from surveillance.ingest.contributions.contribution import MICRO, Contribution
 from surveillance.ingest.contributions.log_binned import log_binned
+from surveillance.ingest.contributions.uses import uses_of
 from surveillance.ingest.power_sums import power_sums
 from surveillance.ingest.reference_bins import category_bins, feature_bins, feature_increments, feature_numbers, number_bins
 from surveillance.manifest.mix_reference import mix_distribution
@@ -21,7 +22,6 @@ from surveillance.panes import statistics
 from surveillance.panes.binning import bin_count, feature_distribution
 from surveillance.panes.log_bins import LONGEST_DELAY_MS, log_edges
 from surveillance.panes.plan import Plan
-from surveillance.panes.safety import counted_by
 from surveillance.panes.standard_scale import standard_scale
 from surveillance.panes.statistics import (
     Arrival,
@@ -33,7 +33,6 @@ from surveillance.panes.statistics import (
     Mix,
     Ood,
     Quality,
-    Safety,
     ScoreTail,
     Statistic,
     Use,
@@ -131,11 +130,7 @@ def _output_bins(plan: Plan, facts: InferenceFacts) -> list[Increments]:
 
 
 def _safety(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:
-    word = counted_by(statistic.subject).uses
-    if word == "inferences":
-        return [Increments(Safety.USES)]
-    where = {"encounters": facts.opens, "alerts": facts.flagged, "alert_onsets": facts.onset}.get(word)
-    return [] if where is None else [Increments(Safety.USES, where=where)]
+    return uses_of(statistic, _use(plan, statistic, facts), len(facts.row))
 
 
 def _spread(plan: Plan, statistic: Statistic, facts: InferenceFacts) -> list[Increments]:

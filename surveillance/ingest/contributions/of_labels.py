@@ -10,6 +10,7 @@ from detectors.score_sketch import SKETCH_BINS, sketch_bin
 from surveillance.arrays import Codes, Float
 from surveillance.ingest.accumulate import Increments
 from surveillance.ingest.contributions.contribution import MICRO, Contribution
+from surveillance.ingest.contributions.uses import uses_of
 from surveillance.ingest.join import Joined
 from surveillance.panes import statistics
 from surveillance.panes.plan import Plan
@@ -21,6 +22,7 @@ def label_contributions(plan: Plan, joined: Joined, day_cells: Codes) -> Iterato
     score, label = joined.score_micro / MICRO, joined.value.astype(np.float64)
     at_inference = (joined.row, joined.cell, joined.event_ms)
     first = joined.first
+    labelled = [Increments(Use.LABELLED, where=first)]
     for statistic in plan.statistics:
         if statistic.family == statistics.LABELS:
             yield Contribution(statistic, *at_inference, _label_sums(joined, score, label))
@@ -35,7 +37,9 @@ def label_contributions(plan: Plan, joined: Joined, day_cells: Codes) -> Iterato
             cases = [Increments(LabelScoreHead.INFERENCES_UNFLAGGED + flag, joined.sign), *_label_scores(joined)]
             yield Contribution(statistic, *at_inference, _of_treated(joined, cases))
         elif statistic.family == statistics.USE:
-            yield Contribution(statistic, *at_inference, [Increments(Use.LABELLED, where=first)])
+            yield Contribution(statistic, *at_inference, labelled)
+        elif statistic.family == statistics.SAFETY:
+            yield Contribution(statistic, *at_inference, uses_of(statistic, labelled, len(joined.row)))
         elif statistic.family == statistics.ARRIVALS:
             yield Contribution(statistic, *at_inference, [Increments(Arrival.LABELLED, where=first)])
             yield Contribution(statistic, joined.row, joined.cell, joined.arrival_ms, [Increments(Arrival.ARRIVALS, where=first)])
