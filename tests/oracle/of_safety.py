@@ -42,11 +42,14 @@ def event_count(question: Question, n: int) -> Measure:
 
 
 def maxsprt(question: Question, n: int) -> Measure:
-    """Log likelihood ratio of the most likely excess against `rr0` (Kulldorff 2011)."""
-    metric = question.metric
-    mu = metric.get("rr0", 1.0) * metric["expected_per_10k"] / 10_000 * uses(question.rows)
-    if mu >= metric["T"]:
+    """Log likelihood ratio of the most likely excess against `rr0` (Kulldorff 2011), as it was at the pane of the last event."""
+    metric, pane_ms = question.metric, question.policy.base_pane_ms
+    per_use = metric.get("rr0", 1.0) * metric["expected_per_10k"] / 10_000
+    if per_use * uses(question.rows) >= metric["T"]:
         return Measure(n, reason="exhausted")
+    last_ms = max((row.event_ms for row in matched(question)), default=question.end_ms - 1)
+    through_ms = (last_ms // pane_ms + 1) * pane_ms
+    mu = per_use * uses([row for row in question.rows if row.event_ms < through_ms])
     if mu == 0:
         return Measure(n, reason="no_exposure")
     llr = 0.0 if n < metric.get("M", 1) or n <= mu else n * math.log(n / mu) - (n - mu)
