@@ -130,7 +130,15 @@ def test_what_the_schema_refuses_the_decoder_refuses(fields: Mapping[str, Any]) 
 
 
 def test_an_incident_is_what_its_schema_says() -> None:
-    line = incident_line(INCIDENT, EVIDENCE, MANIFEST, MONITOR)
+    attribution = {
+        "kind": "undetermined",
+        "mix": {"reason": "no_exposure"},
+        "explained_by": {"field": "firmware", "level": "2.0", "share": 1.0, "lower": 0.9, "upper": 1.1, "n": 40},
+        "change_point": {"reason": "below_minimum_n"},
+        "performance": [],
+    }
+    assert against("incident", incident_line(INCIDENT, EVIDENCE, MANIFEST, MONITOR)) == []
+    line = incident_line(INCIDENT, EVIDENCE, MANIFEST, MONITOR, attribution)
     assert against("incident", line) == []
     assert line.keys() == SCHEMAS["incident"]["properties"].keys()
 
