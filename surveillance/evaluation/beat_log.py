@@ -6,43 +6,13 @@ A beat's code follows from two counts per slot (see `statistics.Beats`): 2 s sta
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from surveillance.arrays import Bool, Int
+from surveillance.arrays import Int
 from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.slot_log import NONE, SlotLog
 from surveillance.panes.groups import scope_of
 from surveillance.panes.statistics import BEAT_SLOTS, Beats
-
-
-@dataclass(slots=True)
-class DeviceBeats:
-    """One device: codes of its beats and slots of its events, ascending."""
-
-    gateway: str
-    beats: list[int] = field(default_factory=list)
-    events: list[int] = field(default_factory=list)
-
-    def missed(self, ticks: Int) -> Int:
-        """Missed beats at each multiple of the interval, -1 before the first beat."""
-        codes = np.array(self.beats, np.int64)
-        if not len(codes):
-            return np.full(len(ticks), -1, np.int64)
-        at = np.searchsorted(codes, ticks * 2, side="right") - 1
-        last = codes[np.maximum(at, 0)]
-        return np.where(at < 0, -1, ticks - last // 2 - last % 2)
-
-    def heard_before(self, ticks: Int) -> Int:
-        """Slot of the newest event before each tick, -1 where there is none."""
-        slots = np.array([-1, *self.events], np.int64)
-        return slots[np.searchsorted(slots, ticks) - 1]
-
-    def forget_before(self, tick: int) -> None:
-        """Drop what no tick from this one on can see."""
-        del self.beats[: max(0, bisect_right(self.beats, 2 * tick) - 1)]
-        del self.events[: max(0, bisect_left(self.events, tick) - 1)]
 
 
 class BeatLog:
@@ -51,52 +21,89 @@ class BeatLog:
     def __init__(self, table: Table, interval_ms: int) -> None:
         self.interval_ms = interval_ms
         self.table = table
-        self.devices: dict[str, DeviceBeats] = {}
+        self.devices: list[str] = []
+        self.gateways: list[str] = []
+        self.gateway = np.zeros(0, np.int64)
+        """Of each device the index of the gateway of its newest beat."""
+        self.number: dict[str, int] = {}
+        """Device -> its index."""
+        self._beats, self._events = SlotLog(), SlotLog()
+        self._newest_beat = np.zeros(0, np.int64)
         self._changed = table.subscribe()
-        self._levels: list[tuple[str, str]] = []
-        self._newest_row: dict[int, tuple[int, Bool]] = {}
-        """Code of a group -> its newest pane and what was taken of it: a row that grows is not taken whole each time."""
+        self._of_group: list[tuple[int, int]] = []
+        """Device and gateway of each group of the table."""
+        self._gateway_number: dict[str, int] = {}
+
+    @property
+    def first_tick(self) -> int | None:
+        """The first multiple of the interval after the first beat that is remembered."""
+        code = self._beats.first_slot
+        return None if code is None else code // 2 + 1
+
+    def missed(self, ticks: Int) -> Int:
+        """Missed beats of each device at each multiple of the interval, (devices, ticks), -1 before its first beat."""
+        last = self._beats.newest(2 * ticks, len(self.devices))
+        return np.where(last == NONE, NONE, ticks - last // 2 - last % 2)
+
+    def heard_before(self, ticks: Int) -> Int:
+        """Slot of the newest event of each device before each tick, (devices, ticks), -1 where there is none."""
+        return self._events.newest(ticks - 1, len(self.devices))
+
+    def forget_before(self, tick: int) -> None:
+        """Drop what no tick from this one on can see."""
+        self._beats.forget_before(2 * tick)
+        self._events.forget_before(tick - 1)
 
     def update(self, judged_tick: int | None) -> bool:
         """Take up changed rows; True where they change what was known at a tick that has been judged."""
-        late = False
-        for pane, code in self._changed:
-            heard = self.table.panes[pane][code].reshape(len(Beats), BEAT_SLOTS) != 0
-            counts = self._unheard(pane, code, heard)
-            late |= self._take(code, pane // self.interval_ms, counts, judged_tick)
+        if not self._changed:
+            return False
+        rows = np.array(sorted(self._changed), np.int64)
         self._changed.clear()
-        return late
+        self._grow()
+        judged = np.array([] if judged_tick is None else [judged_tick], np.int64)
+        before = self.missed(judged), self.heard_before(judged)
+        self._take(rows)
+        return any(
+            bool((one != other).any())
+            for one, other in zip(before, (self.missed(judged), self.heard_before(judged)), strict=True)
+        )
 
-    def _unheard(self, pane: int, code: int, heard: Bool) -> Bool:
-        newest = self._newest_row.get(code)
-        if newest is None or pane >= newest[0]:
-            self._newest_row[code] = (pane, heard)
-        return heard & ~newest[1] if newest is not None and newest[0] == pane else heard
+    def _take(self, rows: Int) -> None:
+        counts = np.concatenate([self.table.panes[pane][code] for pane, code in rows.tolist()])
+        blocks = counts.reshape(len(rows), len(Beats), BEAT_SLOTS) > 0
+        first_slot, of_group = rows[:, 0] // self.interval_ms, np.array(self._of_group, np.int64)[rows[:, 1]]
+        found = []
+        for block, half in ((Beats.AT_START, 0), (Beats.INSIDE, 1)):
+            row, at = np.nonzero(blocks[:, block])
+            found.append((row, 2 * (first_slot[row] + at) + half))
+        row, code = (np.concatenate(pair) for pair in zip(*found, strict=True))
+        self._beats.add(of_group[row, 0], code, len(self.devices))
+        self._hear_through(of_group[row], code)
+        row, at = np.nonzero(blocks[:, Beats.ANY_EVENT])
+        self._events.add(of_group[row, 0], first_slot[row] + at, len(self.devices))
 
-    def _take(self, code: int, first_slot: int, counts: Bool, judged_tick: int | None) -> bool:
-        while len(self._levels) <= code:
-            levels = scope_of(self.table.groups[len(self._levels)])
-            self._levels.append((levels["device"], levels["gateway"]))
-        name, gateway = self._levels[code]
-        device = self.devices.setdefault(name, DeviceBeats(gateway))
-        at_start = (first_slot + np.flatnonzero(counts[Beats.AT_START])) * 2
-        inside = (first_slot + np.flatnonzero(counts[Beats.INSIDE])) * 2 + 1
-        codes = sorted({*at_start.tolist(), *inside.tolist()})
-        slots = (first_slot + np.flatnonzero(counts[Beats.ANY_EVENT])).tolist()
-        if codes and codes[-1] >= max(device.beats, default=-1):
-            device.gateway = gateway
-        late = _insert(device.beats, codes, None if judged_tick is None else 2 * judged_tick)
-        return _insert(device.events, slots, None if judged_tick is None else judged_tick - 1) or late
+    def _hear_through(self, of_group: Int, code: Int) -> None:
+        """The gateway of a device is that of its newest beat; of two that tell of the same beat the greater name."""
+        device, gateway = of_group[:, 0], of_group[:, 1]
+        rank = np.argsort(np.argsort(np.array(self.gateways)))[gateway]
+        order = np.lexsort((rank, code))
+        device, gateway, code = device[order], gateway[order], code[order]
+        newer = code >= self._newest_beat[device]
+        self.gateway[device[newer]] = gateway[newer]
+        np.maximum.at(self._newest_beat, device, code)
 
-
-def _insert(known: list[int], found: list[int], judged: int | None) -> bool:
-    """Add what is not known yet; True where some of it is the newest up to what was judged."""
-    late = False
-    for one in found:
-        at = bisect_left(known, one)
-        if at < len(known) and known[at] == one:
-            continue
-        if judged is not None and one <= judged and (at == len(known) or known[at] > judged):
-            late = True
-        insort(known, one)
-    return late
+    def _grow(self) -> None:
+        """Know every group of the table."""
+        for group in self.table.groups[len(self._of_group) :]:
+            levels = scope_of(group)
+            device = self.number.setdefault(levels["device"], len(self.devices))
+            if device == len(self.devices):
+                self.devices.append(levels["device"])
+            gateway = self._gateway_number.setdefault(levels["gateway"], len(self.gateways))
+            if gateway == len(self.gateways):
+                self.gateways.append(levels["gateway"])
+            self._of_group.append((device, gateway))
+        missing = len(self.devices) - len(self.gateway)
+        self.gateway = np.concatenate([self.gateway, np.zeros(missing, np.int64)])
+        self._newest_beat = np.concatenate([self._newest_beat, np.full(missing, NONE)])

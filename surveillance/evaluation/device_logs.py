@@ -33,30 +33,32 @@ class DeviceLogs:
     def forget_before(self, at_ms: int) -> None:
         """Drop what nothing from this time on can see."""
         for log in (self.own, *(log for _, log in self._others.values())):
-            for device in log.devices.values():
-                device.forget_before(at_ms // log.interval_ms)
+            log.forget_before(at_ms // log.interval_ms)
 
     def revision(self) -> dict[int, int]:
         """Of every manifest's beats: a device that is heard under another one has no series here."""
         logs = (self.own, *(log for _, log in self._others.values()))
         return merged([*(log.table.largest_version for log in logs), self._subject.first_event_revision()])
 
-    def ended(self, name: str, ticks: Int) -> Bool:
-        """Ticks (multiples of the own interval) at which the device's newest event counts under another manifest."""
-        mine = self.own.devices[name].heard_before(ticks)
-        ended = np.zeros(len(ticks), np.bool_)
+    def ended(self, ticks: Int) -> Bool:
+        """(devices, ticks): whether the newest event of a device of the own log counts under another manifest at a tick (a
+        multiple of the own interval)."""
+        ended = np.zeros((len(self.own.devices), len(ticks)), np.bool_)
         for other, log in self._others.values():
-            device = log.devices.get(name)
-            if device is not None:
-                theirs = device.heard_before(ticks * self.own.interval_ms // log.interval_ms)
+            common = [name for name in self.own.devices if name in log.number]
+            if common:
+                at, there = ([each.number[name] for name in common] for each in (self.own, log))
+                mine = self.own.heard_before(ticks)[at]
+                theirs = log.heard_before(ticks * self.own.interval_ms // log.interval_ms)[there]
                 theirs = np.where(theirs < 0, -1, theirs * log.interval_ms // self.own.interval_ms)
                 newer_manifest = other.in_force_ms > self._subject.registration.in_force_ms
-                ended |= (theirs > mine) | ((theirs == mine) & (theirs >= 0) & newer_manifest)
+                ended[at] |= (theirs > mine) | ((theirs == mine) & (theirs >= 0) & newer_manifest)
         return ended
 
-    def may_have_ended(self) -> list[str]:
-        """Devices of the own log that another manifest has heard."""
-        return [name for name in self.own.devices if any(name in log.devices for _, log in self._others.values())]
+    def ended_at(self, tick: int) -> set[str]:
+        """Names of the devices that have ended at a tick."""
+        ended = self.ended(np.array([tick], np.int64))[:, 0]
+        return {self.own.devices[at] for at in np.flatnonzero(ended).tolist()}
 
     def _log_of(self, registration: Registration) -> BeatLog:
         key = self._subject.table_key(statistics.BEATS, DEVICE_AXES)._replace(manifest_digest=registration.digest)

@@ -1,8 +1,14 @@
-"""`heartbeat_gap`: missed beats of devices and gateways, judged at every multiple of the interval of partition time."""
+"""`heartbeat_gap`: missed beats of devices and gateways, judged at every multiple of the interval of partition time.
+
+A series that is heard meets every limit, tick after tick. So evidence is made of ticks at which beats are missed and of as
+many after them as persistence looks back, of the last tick of a series that ends, and of the first tick of a day; what else
+stands at the newest tick is told when it is asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +20,33 @@ from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
 from surveillance.evaluation.verdict import Finding
 from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
+from surveillance.times import DAY_MS
 
 _ABSENT = -1
 """Missed beats of a series that does not exist at a tick: before its first beat, or after its device went elsewhere."""
+_NOT_COUNTED = 2**62
+
+
+class _Missed(NamedTuple):
+    """Missed beats at ticks (T,): of each scope, (S, T), and of each gateway, (G, T)."""
+
+    ticks: Int
+    scopes: list[Scope]
+    counts: Int
+    of_gateway: Int
+
+    def at(self, column: int) -> _Missed:
+        """Of one tick alone."""
+        one = slice(column, column + 1)
+        return _Missed(self.ticks[one], self.scopes, self.counts[:, one], self.of_gateway[:, one])
+
+
+class _Standing(NamedTuple):
+    """The newest tick, and the scopes (S,) of which nothing was said there."""
+
+    missed: _Missed
+    untold: Bool
+    revision: Mapping[int, int]
 
 
 class HeartbeatMonitor:
@@ -31,9 +61,11 @@ class HeartbeatMonitor:
         self._judged_tick: int | None = None
         self._first: int | None = None
         self._breached_tick: dict[Scope, int] = {}
+        self._standing: _Standing | None = None
         rules = [subject.plan.manifest.persistence_of(monitor, level) for level in LEVELS]
         self._steady = max(max(rule.of, rule.clear_after) for rule in rules)
-        """Ticks a series is still judged after its last breach; until the next one only its newest tick matters."""
+        """Ticks a series is still judged after its last breach."""
+        self._fewest = min((limit.missed for limit in monitor.limits.by_level.values() if limit.missed is not None), default=1)
 
     @property
     def is_cumulative(self) -> bool:
@@ -45,16 +77,22 @@ class HeartbeatMonitor:
         first, last = self.subject.first_event_pane(), self._last_tick(moment)
         late = self._logs.update(self._judged_tick) or first != self._first
         self._first = first
-        beats = [one.beats[0] for one in self._log.devices.values() if one.beats]
-        if first is None or not beats:
+        begin = self._log.first_tick
+        if first is None or begin is None:
             return
-        start = min(beats) // 2 + 1 if self._judged_tick is None else self._judged_tick + 1
+        start = begin if self._judged_tick is None else self._judged_tick + 1
         if late and self._judged_tick is not None:
             start = self._judged_tick
         if start <= last:
-            yield from self._ticks(np.arange(start, last + 1), first, moment)
+            yield from self._ticks(np.arange(start, last + 1), moment)
             self._judged_tick = last
             self._logs.forget_before(last * self.interval_ms)
+
+    def standing(self) -> Iterator[Evidence]:
+        """What stands at the newest tick of scopes that nothing was said of there; once."""
+        standing, self._standing = self._standing, None
+        if standing is not None:
+            yield from self._evidence(*standing)
 
     def _last_tick(self, moment: Moment) -> int:
         superseded = self.subject.superseded_ms
@@ -62,57 +100,61 @@ class HeartbeatMonitor:
         return reached // self.interval_ms
 
     # ticks ------------------------------------------------------------------------------------------------
-    def _ticks(self, ticks: Int, first: int, moment: Moment) -> Iterator[Evidence]:
-        missed = {
-            name: np.where(self._logs.ended(name, ticks), _ABSENT, device.missed(ticks))
-            for name, device in self._log.devices.items()
-        }
-        by_gateway: dict[str, Int] = {}
-        for name, counts in missed.items():
-            gateway = self._log.devices[name].gateway
-            by_gateway[gateway] = _fewest(by_gateway[gateway], counts) if gateway in by_gateway else counts
-        series: dict[Scope, Int] = {}
-        for axis, values in (("gateway", by_gateway), ("device", missed)):
-            if (axis,) in self.monitor.axes:
-                series |= {((axis, level),): counts for level, counts in values.items()}
-        if not self.monitor.axes:
-            series[()] = np.max(np.stack(list(missed.values())), axis=0)
-        matters = self._matters(ticks, series)
-        revision = self._logs.revision()
-        for at in np.flatnonzero(matters).tolist():
-            judged = [
-                self._judged(scope, int(counts[at]), at, by_gateway, first)._replace(revision=revision)
-                for scope, counts in sorted(series.items())
-                if counts[at] != _ABSENT
-            ]
-            end_ms = int(ticks[at]) * self.interval_ms
-            # Of a beat that has been heard a missing partition can take nothing back, so no tick is partial.
-            yield from evidence_of(self.subject, self.monitor, end_ms, judged, moment._replace(complete_ms=end_ms))
+    def _ticks(self, ticks: Int, moment: Moment) -> Iterator[Evidence]:
+        missed, revision = self._missed(ticks), self._logs.revision()
+        matters = self._matters(missed)
+        for at in np.flatnonzero(matters.any(axis=0)).tolist():
+            yield from self._evidence(missed.at(at), matters[:, at], revision)
+        newest = missed.at(len(ticks) - 1)
+        self._standing = _Standing(newest, ~matters[:, -1] & (newest.counts[:, 0] != _ABSENT), revision)
 
-    def _matters(self, ticks: Int, series: Mapping[Scope, Int]) -> Bool:
-        """The last tick, those of a breach and those that may clear it, and the last tick of a series that ends."""
-        fewest = min((limit.missed for limit in self.monitor.limits.by_level.values() if limit.missed is not None), default=1)
-        matters = np.zeros(len(ticks), np.bool_)
-        matters[-1] = True
-        for scope, counts in series.items():
-            matters[:-1] |= (counts[:-1] != _ABSENT) & (counts[1:] == _ABSENT)
-            breached = self._breached_tick.get(scope)
-            if breached is not None:
-                matters |= ticks <= breached + self._steady
-            for at in np.flatnonzero(counts >= fewest).tolist():
-                matters[at : at + self._steady + 1] = True
-                self._breached_tick[scope] = int(ticks[at])
-        return matters
+    def _missed(self, ticks: Int) -> _Missed:
+        log = self._log
+        of_device = np.where(self._logs.ended(ticks), _ABSENT, log.missed(ticks))
+        # A device that has no series says nothing of its gateway.
+        of_gateway = np.full((len(log.gateways), len(ticks)), _NOT_COUNTED)
+        np.minimum.at(of_gateway, log.gateway, np.where(of_device == _ABSENT, _NOT_COUNTED, of_device))
+        of_gateway[of_gateway == _NOT_COUNTED] = _ABSENT
+        scopes: list[Scope] = [()]
+        counts = of_device.max(axis=0, keepdims=True)
+        if self.monitor.axes:
+            named = {"device": (log.devices, of_device), "gateway": (log.gateways, of_gateway)}
+            wanted = [(axis, *named[axis]) for axis in named if (axis,) in self.monitor.axes]
+            scopes = [((axis, level),) for axis, levels, _ in wanted for level in levels]
+            counts = np.concatenate([of_axis for _, _, of_axis in wanted])
+        return _Missed(ticks, scopes, counts, of_gateway)
 
-    def _judged(self, scope: Scope, missed: int, at: int, by_gateway: Mapping[str, Int], first: int) -> Judged:
+    def _matters(self, missed: _Missed) -> Bool:
+        """(S, T) ticks of a breach and those that may clear it, the last tick of a series that ends, the first of a day."""
+        ticks, counts = missed.ticks, missed.counts
+        matters = np.repeat((ticks * self.interval_ms % DAY_MS < self.interval_ms)[None], len(counts), axis=0)
+        matters[:, :-1] |= counts[:, 1:] == _ABSENT
+        breached = counts >= self._fewest
+        if self._breached_tick:
+            place = {scope: at for at, scope in enumerate(missed.scopes)}
+            for scope, tick in self._breached_tick.items():
+                matters[place[scope]] |= ticks <= tick + self._steady
+        for scope_at in np.flatnonzero(breached.any(axis=1)).tolist():
+            at = np.flatnonzero(breached[scope_at])
+            for after in range(self._steady + 1):
+                matters[scope_at, np.minimum(at + after, len(ticks) - 1)] = True
+            self._breached_tick[missed.scopes[scope_at]] = int(ticks[at[-1]])
+        self._breached_tick = {scope: tick for scope, tick in self._breached_tick.items() if tick + self._steady >= ticks[-1]}
+        found: Bool = matters & (counts != _ABSENT)
+        return found
+
+    def _evidence(self, missed: _Missed, chosen: Bool, revision: Mapping[int, int]) -> list[Evidence]:
+        """Of the scopes chosen, at the one tick of `missed`."""
+        end_ms, of_gateway = int(missed.ticks[0]) * self.interval_ms, missed.of_gateway[:, 0]
+        assert self._first is not None
+
         def silent(least: int) -> int:
-            return sum(int(counts[at]) >= least for counts in by_gateway.values())
+            return int((of_gateway >= least).sum())
 
-        value = float(missed)
-        finding = Finding(Estimate(value, value, value, 1, "count"), silent=silent)
-        return Judged(self._series, scope, first, finding, (missed,))
-
-
-def _fewest(one: Int, other: Int) -> Int:
-    """The smaller count; a device that has no series says nothing of its gateway."""
-    return np.where(one == _ABSENT, other, np.where(other == _ABSENT, one, np.minimum(one, other)))
+        judged = []
+        for scope_at in sorted(np.flatnonzero(chosen).tolist(), key=missed.scopes.__getitem__):
+            value = float(missed.counts[scope_at, 0])
+            finding = Finding(Estimate(value, value, value, 1, "count"), silent=silent)
+            judged.append(Judged(self._series, missed.scopes[scope_at], self._first, finding, (int(value),), revision))
+        # Of a beat that has been heard a missing partition can take nothing back, so no tick is partial.
+        return evidence_of(self.subject, self.monitor, end_ms, judged, Moment(end_ms, end_ms, end_ms))

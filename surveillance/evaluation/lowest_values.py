@@ -1,8 +1,8 @@
 """`min_value`: the lowest newest number of a heartbeat field, judged at the end of every base pane of partition time.
 
 A level begins or ceases to be breached at some panes and stays as it is in between, so evidence is made where a scope's
-levels change and for as many panes more as persistence looks back, of the newest pane when it is asked for, and of the last
-pane of a series that ends.
+levels change and for as many panes more as persistence looks back, and of the last pane of a series that ends; what else
+stands in the newest pane is told when it is asked for.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class LowestMonitor:
         self._since = np.zeros(0, np.int64)
         """Pane in which the state of each scope began."""
         self._judged: int | None = None
-        self._told: int | None = None
-        """The newest pane of which every scope has said what it holds."""
+        self._untold = np.zeros(0, np.bool_)
+        """Scopes of which nothing was said in the newest pane."""
         self._first: int | None = None
 
     @property
@@ -80,14 +80,19 @@ class LowestMonitor:
         begin = self._begin()
         if first is None or begin is None:
             return
-        asked_again = moment.final and begin > last and self._told != self._judged
-        if self._judged is not None and (late or asked_again):
-            self._told = self._judged
+        if self._judged is not None and late:
             lows = self._before = self._lows(self._judged)
-            yield from self._evidence(lows, lows.state != _ABSENT, moment)
+            self._untold = np.zeros(len(lows.state), np.bool_)
+            yield from self._evidence(lows, lows.state != _ABSENT)
         for tick in range(begin, last + 1):
-            yield from self._at(tick, moment, asked_for=moment.final and tick == last)
+            yield from self._at(tick)
             self._judged = tick
+
+    def standing(self) -> Iterator[Evidence]:
+        """What stands at the newest pane of scopes that nothing was said of there; once."""
+        untold, self._untold = self._untold, np.zeros(len(self._untold), np.bool_)
+        if untold.any():
+            yield from self._evidence(self._before, untold)
 
     def _last_tick(self, moment: Moment) -> int:
         superseded = self.subject.superseded_ms
@@ -116,18 +121,17 @@ class LowestMonitor:
         return any(self.subject.mirror.table(key._replace(manifest_digest=digest)).groups for digest in others)
 
     # one pane ---------------------------------------------------------------------------------------------
-    def _at(self, tick: int, moment: Moment, *, asked_for: bool) -> Iterator[Evidence]:
+    def _at(self, tick: int) -> Iterator[Evidence]:
         lows, before = self._lows(tick), self._before
         changed = lows.state != before.state
         self._since[changed] = tick
         ended = changed & (lows.state == _ABSENT)
         if ended.any():
-            yield from self._evidence(before, ended, moment)
-        matters = (lows.state != _ABSENT) & (asked_for | (tick - self._since <= self._steady))
-        self._before = lows
-        self._told = tick if asked_for else self._told
+            yield from self._evidence(before, ended)
+        matters = (lows.state != _ABSENT) & (tick - self._since <= self._steady)
+        self._before, self._untold = lows, ~matters & (lows.state != _ABSENT)
         if matters.any():
-            yield from self._evidence(lows, matters, moment)
+            yield from self._evidence(lows, matters)
 
     def _lows(self, tick: int) -> _Lows:
         end_ms = tick * self.pane_ms
@@ -146,8 +150,7 @@ class LowestMonitor:
         logs = self._logs
         if logs is None:
             return found
-        ticks = np.array([end_ms // logs.own.interval_ms], np.int64)
-        moved = {name for name in logs.may_have_ended() if logs.ended(name, ticks)[0]}
+        moved = logs.ended_at(end_ms // logs.own.interval_ms)
         stays = np.array([self._newest.devices[device] not in moved for device in found.device.tolist()], np.bool_)
         return DeviceValues(found.device[stays], found.gateway[stays], found.value[stays])
 
@@ -175,7 +178,7 @@ class LowestMonitor:
         self._scopes, self._since = scopes, since
         self._before = self._before._replace(value=value, devices=devices, state=state)
 
-    def _evidence(self, lows: _Lows, chosen: Bool, moment: Moment) -> list[Evidence]:
+    def _evidence(self, lows: _Lows, chosen: Bool) -> list[Evidence]:
         end_ms = lows.tick * self.pane_ms
         assert self._first is not None
         revision, judged = self._revision(), []
@@ -184,7 +187,7 @@ class LowestMonitor:
             finding = Finding(Estimate(value, value, value, devices, METHOD))
             judged.append(Judged(self._series, self._scopes[at], self._first, finding, (), revision))
         # Of a number that has been heard a missing partition can take nothing back, so no pane is partial.
-        return evidence_of(self.subject, self.monitor, end_ms, judged, moment._replace(complete_ms=end_ms))
+        return evidence_of(self.subject, self.monitor, end_ms, judged, Moment(end_ms, end_ms, end_ms))
 
     def _revision(self) -> dict[int, int]:
         heard = [self._table.largest_version, self.subject.first_event_revision()]

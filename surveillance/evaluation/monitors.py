@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from surveillance.evaluation.acknowledgements import AcknowledgementMonitor
 from surveillance.evaluation.arrivals import ArrivalsMonitor
@@ -45,6 +45,14 @@ def _quantile(subject: Subject, monitor: Monitor) -> MonitorJudge:
 
 def _event_count(subject: Subject, monitor: Monitor) -> MonitorJudge:
     return EventMonitor(subject, monitor) if monitor.is_cumulative else SumsMonitor(subject, monitor)
+
+
+@runtime_checkable
+class Standing(Protocol):
+    """A judge that makes no evidence of what stays as it is."""
+
+    def standing(self) -> Iterator[Evidence]:
+        """What stands at the newest end judged of the scopes that nothing was said of there, once."""
 
 
 def judge_of(subject: Subject, monitor: Monitor) -> MonitorJudge:

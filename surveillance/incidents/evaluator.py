@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -14,7 +15,7 @@ from surveillance.evaluation.earlier_looks import EarlierLooks
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.mirror import PaneMirror
-from surveillance.evaluation.monitors import MonitorJudge, judge_of
+from surveillance.evaluation.monitors import MonitorJudge, Standing, judge_of
 from surveillance.evaluation.verdict import Verdict
 from surveillance.incidents.cause import attribution_body
 from surveillance.incidents.history import History
@@ -209,12 +210,21 @@ class Evaluator:
 
     def status(self) -> list[Line]:
         """The last state of each manifest, monitor and scope, in order of manifest, monitor and scope."""
+        self._remember_standing()
         return [line for _, line in sorted(map(self._status_of, self._history), key=itemgetter(0))]
 
     def take_changed_status(self) -> list[tuple[str, Line]]:
         """(key, line) of every status that may have changed since the last call; keys order the lines as `status` does."""
+        self._remember_standing()
         changed, self._changed = self._changed, set()
         return [self._status_of(case) for case in sorted(changed)]
+
+    def _remember_standing(self) -> None:
+        """Bring scopes of which nothing was said lately to the newest end of their monitor. They meet what they met before."""
+        for judge in chain.from_iterable(self._judges.values()):
+            if isinstance(judge, Standing):
+                for one in judge.standing():
+                    self._remember(one)
 
     def _status_of(self, case: CaseKey) -> tuple[str, Line]:
         tenant, digest, monitor_id, scope = case
