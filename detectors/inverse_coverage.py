@@ -20,6 +20,7 @@ from detectors.arrays import MICRO, Bool, Float, as_float, silent
 from detectors.estimate import Outcome, Reason
 from detectors.intervals import normal_quantile
 from detectors.outcomes import Refusal, impossible_share, outcomes
+from detectors.spiegelhalter import e_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +126,19 @@ def spiegelhalter(
 ) -> list[Outcome]:
     """Z = sum w (y - p)(1 - 2p) / sqrt(sum w^2 (1 - 2p)^2 p (1 - p)): under calibration standard normal, whatever the weights.
 
-    `degenerate_outcomes` also where the variance is not positive.
+    `e` is that of `spiegelhalter.spiegelhalter` on the unweighted sums: whether a case is labelled depends on its score alone,
+    so the labelled ones are calibrated like all. `degenerate_outcomes` also where the variance is not positive.
 
     >>> found = spiegelhalter(Coverage.of([[100, 100]], [[1000, 100]]), [[1_000_000, 2_000_000]], [[2_000_000, 4_000_000]])[0]
     >>> round(found.value, 3), round(found.p, 3)
     (0.84, 0.401)
     """
-    numerators = np.atleast_2d(as_float(numerator_micro)) / MICRO
-    variance = coverage.total(np.atleast_2d(as_float(variance_micro)) / MICRO, 2)
+    numerators, variances = (np.atleast_2d(as_float(sums)) / MICRO for sums in (numerator_micro, variance_micro))
+    variance = coverage.total(variances, 2)
     usable = variance > 0
     z = coverage.total(numerators) / np.sqrt(np.where(usable, variance, 1.0))
     reach = normal_quantile(level)
     p = np.minimum(2.0 * special.ndtr(-np.abs(z)), 1.0)
     refusals = (*coverage.refusals(), (~usable & (coverage.n > 0), Reason.DEGENERATE_OUTCOMES))
-    return outcomes(z, z - reach, z + reach, coverage.n, "inverse_coverage_z", refusals=refusals, p=p)
+    e = e_value(numerators.sum(axis=1), variances.sum(axis=1))
+    return outcomes(z, z - reach, z + reach, coverage.n, "inverse_coverage_z", refusals=refusals, p=p, e=e)

@@ -38,10 +38,12 @@ def spiegelhalter(n: ArrayLike, numerator_micro: ArrayLike, variance_micro: Arra
     reach = normal_quantile(level)
     refusals = [(rows == 0, Reason.NO_EXPOSURE), (~(usable & (rows > 0)), Reason.DEGENERATE_OUTCOMES)]
     p = np.minimum(2.0 * special.ndtr(-np.abs(z)), 1.0)
-    return outcomes(z, z - reach, z + reach, rows, "spiegelhalter_z", refusals=refusals, p=p, e=_e_value(numerator, variance))
+    return outcomes(z, z - reach, z + reach, rows, "spiegelhalter_z", refusals=refusals, p=p, e=e_value(numerator, variance))
 
 
-def _e_value(numerator: Float, variance: Float) -> Float:
+@silent
+def e_value(numerator: Float, variance: Float) -> Float:
+    """`e` of `spiegelhalter` from sums in units, (C,)."""
     sides = ((1.0, _MOST_UP), (-1.0, _MOST_DOWN))
     logs = [
         bet * side * numerator - variance * (np.expm1(bet * most) - bet * most) / most**2 for side, most in sides for bet in _BETS
