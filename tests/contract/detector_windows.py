@@ -313,6 +313,7 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     "mix_decomposition.mix_share": lambda function: Windows(function, strata_change, family=True, cells=8),
     "fatigue_index.fatigue_index": _plain(fatigue),
     "harmful_shift.harmful_shift": _plain(validated),
+    "ici.ici": lambda function: Windows(function, sketch, cells=20),
     "inverse_coverage.observed_expected": _covered(partial(weighted_sums, "events", "sum_p_micro")),
     "inverse_coverage.brier": _covered(partial(weighted_sums, "sum_sq_micro", "sum_quartic_micro")),
     "inverse_coverage.spiegelhalter": _covered(partial(weighted_sums, "numerator_micro", "variance_micro")),
@@ -325,7 +326,12 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     ),
     "kaplan_meier.delay_quantile": _plain(delays, q=0.95),
     "maxsprt_poisson.maxsprt_poisson": _plain(expected_events, horizon=20.0, minimum_events=4),
+    "murphy.murphy": _plain(sketch, term="resolution", corrected=True),
     "negative_binomial.count_ratio": _plain(counts_against),
+    "net_benefit.net_benefit": lambda function: Windows(
+        lambda tp, fp, tn, fn, **_: function(tp, fp, tp + fp + tn + fn, threshold=0.2), by_flag
+    ),
+    "net_benefit.net_benefit_of_scores": _plain(_without(sketch, "sum_micro"), threshold=0.2),
     "number_needed.number_needed_to_evaluate": _plain(partial(share_of, ("true_alerts", "alerts"))),
     "observed_expected.observed_expected": _plain(observed),
     "poisson_rate_ratio.rate_ratio": _plain(rates),
