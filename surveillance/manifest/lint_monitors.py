@@ -18,7 +18,14 @@ from surveillance.manifest.metrics_inputs import (
     VarianceRatio,
 )
 from surveillance.manifest.metrics_operation import DigestMismatch, LabelArrivals, RateRatio, Volume
-from surveillance.manifest.metrics_performance import BernoulliCusum, Prevalence, ProportionVsFloor, SubgroupGap
+from surveillance.manifest.metrics_performance import (
+    BernoulliCusum,
+    BrierScore,
+    Discrimination,
+    Prevalence,
+    ProportionVsFloor,
+    SubgroupGap,
+)
 from surveillance.manifest.mix_reference import mix_reference
 from surveillance.manifest.model_baselines import FeatureBaseline
 from surveillance.manifest.model_distribution import Reference
@@ -171,6 +178,8 @@ def _missing_expectations(view: LintView, monitor: Monitor) -> Iterator[str]:
             yield f'mix of "{axis}" (a categorical entry of baselines.features named as the axis or its field)'
         case OutOfDistribution(threshold=None) if view.manifest.operating_point.abstain.ood_above is None:
             yield "threshold, or operating_point.abstain.ood_above"
+        case Discrimination() | BrierScore() as metric if _states(monitor, "p") and baselines.metric(metric.type) is None:
+            yield f'baselines.metrics "{metric.type}"'
         case Prevalence() if _states(monitor, "p") and baselines.prevalence is None:
             yield "baselines.prevalence"
         case InputQuality() if _states(monitor, "p") and baselines.operational.figure("input_quality_mean") is None:

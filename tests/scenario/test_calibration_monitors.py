@@ -108,6 +108,34 @@ def test_an_e_limit_of_calibration_is_judged(ward: Line) -> None:
         assert status["estimate"]["e"] > 0
 
 
+def test_an_e_limit_holds_for_weighted_labels_too(ward: Line) -> None:
+    corrected = {"type": "spiegelhalter", "verification_correction": "begg_greenes"}
+    for shift, verdict in ((0.0, "met"), (1.6, "breached")):
+        lines = cohort(shift, unflagged_labelled=0.6)[2]
+        (status,) = of_kind(replayed([watching(ward, corrected, {"e": 20})], lines, to_text(BEGIN_MS + 3_600_000)), "status")
+        assert (status["verdict"], status["estimate"]["method"]) == (verdict, "inverse_coverage_z")
+
+
+@pytest.mark.parametrize(("kind", "far_better"), [("auroc", 0.95), ("brier", 0.05)])
+def test_p_compares_the_field_with_the_validated_number(ward: Line, kind: str, far_better: float) -> None:
+    found = {}
+    for name, known in (
+        ("as validated", ward["baselines"]),
+        ("better", {"metrics": [{"id": kind, "overall": far_better}]}),
+        ("none", {}),
+    ):
+        (status,) = of_kind(
+            replayed(
+                [watching(ward, {"type": kind}, {"p": 0.001}) | {"baselines": known}],
+                cohort(0.0)[2],
+                to_text(BEGIN_MS + 3_600_000),
+            ),
+            "status",
+        )
+        found[name] = (status["verdict"], "p" in status["estimate"])
+    assert found == {"as validated": ("met", True), "better": ("breached", True), "none": ("inconclusive", False)}
+
+
 @pytest.mark.parametrize(
     "kind", ["observed_expected", "calibration_slope", "calibration_intercept", "auroc", "brier", "spiegelhalter"]
 )

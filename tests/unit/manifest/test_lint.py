@@ -185,6 +185,8 @@ ERRORS: list[tuple[tuple[Any, ...], str, str]] = [
     ),
     (extra({"type": "subgroup_gap", "to": "baseline"}, {"below": 0}), f"{MONITOR}[3].metric", 'baselines.metrics "sensitivity"'),
     (extra({"type": "ood_share"}, {"above": 0.1}), f"{MONITOR}[3].metric", "operating_point.abstain.ood_above"),
+    (extra({"type": "auroc"}, {"p": 0.1}), f"{MONITOR}[3].metric", 'baselines.metrics "auroc"'),
+    (extra({"type": "brier"}, {"p": 0.1}), f"{MONITOR}[3].metric", 'baselines.metrics "brier"'),
     (extra({"type": "prevalence"}, {"p": 0.1}), f"{MONITOR}[3].metric", "baselines.prevalence"),
     (extra({"type": "quality_mean"}, {"p": 0.1}), f"{MONITOR}[3].metric", "input_quality_mean"),
     ((f"{IDENTITY}.metric.fields", []), f"{IDENTITY}.metric", "names no field to compare"),
