@@ -81,5 +81,7 @@ def expected_arrivals(
     """
     middle = as_float(pane_mid_h)
     rise = curve.cdf(window_end_h - middle) - curve.cdf(window_start_h - middle)
-    total: Float = (np.atleast_2d(as_float(inferences)) * np.maximum(rise, 0.0)).sum(axis=1)
+    expected = np.atleast_2d(np.asarray(inferences)).astype(np.float64)
+    expected *= np.maximum(rise, 0.0)
+    total: Float = expected.sum(axis=1)
     return total * as_float(coverage)

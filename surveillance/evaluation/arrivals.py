@@ -6,7 +6,7 @@ scope; each base pane stands for its middle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -27,30 +27,31 @@ from surveillance.times import HOUR_MS
 
 
 class _Grid:
-    """Counts of a table as a dense array (groups, panes, columns), brought up to date row by row."""
+    """Counts of a table as a dense array (columns, groups, panes), brought up to date row by row."""
 
     def __init__(self, table: Table, pane_ms: int) -> None:
         self._table, self._pane_ms = table, pane_ms
         self._changed = table.subscribe()
         self.first_ms = 0
-        self.counts: Int = np.zeros((0, 0, len(Arrival)), np.int64)
+        self.counts: Int = np.zeros((len(Arrival), 0, 0), np.int64)
 
     def update(self) -> None:
         first = self._table.earliest
         if first is None or not self._changed:
             return
         end = max(pane for pane, _ in self._changed) + self._pane_ms
-        if first != self.first_ms or len(self._table.groups) > self.counts.shape[0] or self._column(end) > self.counts.shape[1]:
+        _, groups, panes = self.counts.shape
+        if first != self.first_ms or len(self._table.groups) > groups or self._column(end) > panes:
             self._rebuild(first)
         for pane, code in self._changed:
-            self.counts[code, self._column(pane)] = self._table.panes[pane][code]
+            self.counts[:, code, self._column(pane)] = self._table.panes[pane][code]
         self._changed.clear()
 
     def _rebuild(self, first_ms: int) -> None:
         """Room for twice as many panes and groups, so that growing is rare."""
         self.first_ms, panes = first_ms, self._table.panes
         columns = self._column(max(panes) + self._pane_ms)
-        self.counts = np.zeros((2 * len(self._table.groups), 2 * columns, len(Arrival)), np.int64)
+        self.counts = np.zeros((len(Arrival), 2 * len(self._table.groups), 2 * columns), np.int64)
         self._changed.update((pane, code) for pane, groups in panes.items() for code in groups)
 
     def _column(self, at_ms: int) -> int:
@@ -81,21 +82,16 @@ class ArrivalsMonitor(WindowedMonitor):
                 yield Judged(series, (), start, Finding(Insufficient(Reason.NO_EXPOSURE)), ())
             return
         before, inside = grid.column(grid.first_ms, end), grid.column(start, end)
-        inferences = grid.counts[seen, before, Arrival.INFERENCES]
-        observed = grid.counts[seen, inside, Arrival.ARRIVALS].sum(axis=1)
+        chosen = slice(len(seen)) if len(seen) == len(table.groups) else seen
+        inferences, labelled = (grid.counts[column][chosen, before] for column in (Arrival.INFERENCES, Arrival.LABELLED))
+        observed = grid.counts[Arrival.ARRIVALS][chosen, inside].sum(axis=1)
+        counts = np.stack([inferences.sum(axis=1), observed, labelled.sum(axis=1)], axis=1)
         middles = (grid.first_ms + (np.arange(inferences.shape[1]) + 0.5) * pane_ms) / HOUR_MS
         outcomes = self._outcomes(latency, inferences, middles, observed, start, end)
-        for at, code in enumerate(seen):
-            coverage = self._mature_coverage(grid, code, end, latency)
-            p = getattr(outcomes[at], "p", None)
-            counts = (int(inferences[at].sum()), int(observed[at]), int(grid.counts[code, before, Arrival.LABELLED].sum()))
-            yield Judged(
-                series,
-                scope_with_feature(series, table.groups[code]),
-                start,
-                Finding(outcomes[at], p=p, coverage=coverage),
-                counts,
-            )
+        covered = self._mature_coverage(grid, seen, end, latency)
+        for code, outcome, coverage, counted in zip(seen, outcomes, covered, counts.tolist(), strict=True):
+            finding = Finding(outcome, p=getattr(outcome, "p", None), coverage=coverage)
+            yield Judged(series, scope_with_feature(series, table.groups[code]), start, finding, tuple(counted))
 
     def revision(self, reach: int, end: int) -> dict[int, int]:
         return merged(sums.table.largest_version for sums in self._sums)
@@ -121,22 +117,23 @@ class ArrivalsMonitor(WindowedMonitor):
         )
         return count_ratio(observed, expected, dispersion=latency.dispersion or 1.0, level=self.monitor.interval.level)
 
-    def _mature_coverage(self, grid: _Grid, code: int, end: int, latency: LabelLatency | None) -> float | None:
-        """Labelled over inferences of the newest mature window that holds inferences; None where there is none."""
+    def _mature_coverage(self, grid: _Grid, seen: Sequence[int], end: int, latency: LabelLatency | None) -> list[float | None]:
+        """Of each group labelled over inferences of the newest mature window that holds inferences; None where there is none."""
+        found: list[float | None] = [None] * len(seen)
         if latency is None or self.size_ms is None:
-            return None
-        window = end
-        while window > grid.first_ms:
+            return found
+        maturity, window = latency.maturity, end
+        searching, codes = np.arange(len(seen)), np.array(seen, np.int64)
+        while window > grid.first_ms and len(searching):
             inside = grid.column(window - self.size_ms, window)
-            inferences = int(grid.counts[code, inside, Arrival.INFERENCES].sum())
-            labelled = int(grid.counts[code, inside, Arrival.LABELLED].sum())
-            old = latency.maturity.or_age_ms is not None and end >= window + latency.maturity.or_age_ms
-            covered = (
-                latency.maturity.coverage_min is not None
-                and inferences > 0
-                and labelled >= latency.maturity.coverage_min * inferences
+            inferences, labelled = (
+                grid.counts[column][codes[searching], inside].sum(axis=1) for column in (Arrival.INFERENCES, Arrival.LABELLED)
             )
-            if inferences and (old or covered):
-                return labelled / inferences
+            mature = inferences > 0
+            if maturity.or_age_ms is None or end < window + maturity.or_age_ms:
+                mature &= labelled >= maturity.coverage_min * inferences if maturity.coverage_min is not None else False
+            for at in np.flatnonzero(mature).tolist():
+                found[searching[at]] = int(labelled[at]) / int(inferences[at])
+            searching = searching[~mature]
             window -= self.slide_ms
-        return None
+        return found

@@ -30,7 +30,7 @@ class BeatLog:
         self._beats, self._events = SlotLog(), SlotLog()
         self._newest_beat = np.zeros(0, np.int64)
         self._changed = table.subscribe()
-        self._of_group: list[tuple[int, int]] = []
+        self._of_group: Int = np.zeros((0, 2), np.int64)
         """Device and gateway of each group of the table."""
         self._gateway_number: dict[str, int] = {}
 
@@ -71,8 +71,11 @@ class BeatLog:
 
     def _take(self, rows: Int) -> None:
         counts = np.concatenate([self.table.panes[pane][code] for pane, code in rows.tolist()])
-        blocks = counts.reshape(len(rows), len(Beats), BEAT_SLOTS) > 0
-        first_slot, of_group = rows[:, 0] // self.interval_ms, np.array(self._of_group, np.int64)[rows[:, 1]]
+        first_slot, of_group = rows[:, 0] // self.interval_ms, self._of_group[rows[:, 1]]
+        # A row grows slot by slot, and most of what it holds has been forgotten already.
+        begin = self._first_to_read(first_slot, of_group[:, 0])
+        blocks = counts.reshape(len(rows), len(Beats), BEAT_SLOTS)[:, :, begin:] > 0
+        first_slot += begin
         found = []
         for block, half in ((Beats.AT_START, 0), (Beats.INSIDE, 1)):
             row, at = np.nonzero(blocks[:, block])
@@ -82,6 +85,11 @@ class BeatLog:
         self._hear_through(of_group[row], code)
         row, at = np.nonzero(blocks[:, Beats.ANY_EVENT])
         self._events.add(of_group[row, 0], first_slot[row] + at, len(self.devices))
+
+    def _first_to_read(self, first_slot: Int, device: Int) -> int:
+        """The first column of the rows that can hold anything of use to any of them."""
+        known = np.minimum(self._beats.floor(device) // 2, self._events.floor(device))
+        return int(np.clip((known - first_slot).min(), 0, BEAT_SLOTS))
 
     def _hear_through(self, of_group: Int, code: Int) -> None:
         """The gateway of a device is that of its newest beat; of two that tell of the same beat the greater name."""
@@ -95,6 +103,7 @@ class BeatLog:
 
     def _grow(self) -> None:
         """Know every group of the table."""
+        found: list[tuple[int, int]] = []
         for group in self.table.groups[len(self._of_group) :]:
             levels = scope_of(group)
             device = self.number.setdefault(levels["device"], len(self.devices))
@@ -103,7 +112,10 @@ class BeatLog:
             gateway = self._gateway_number.setdefault(levels["gateway"], len(self.gateways))
             if gateway == len(self.gateways):
                 self.gateways.append(levels["gateway"])
-            self._of_group.append((device, gateway))
+            found.append((device, gateway))
+        if not found:
+            return
+        self._of_group = np.concatenate([self._of_group, np.array(found, np.int64)])
         missing = len(self.devices) - len(self.gateway)
         self.gateway = np.concatenate([self.gateway, np.zeros(missing, np.int64)])
         self._newest_beat = np.concatenate([self._newest_beat, np.full(missing, NONE)])

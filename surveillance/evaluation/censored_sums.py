@@ -5,8 +5,6 @@ Given that time the sums of panes add up like any others, so windows are extende
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from surveillance.arrays import Int
@@ -38,8 +36,8 @@ class CensoredSums(WindowSums):
             np.add.at(total, np.array(codes), self._waits(np.array(panes, np.int64), np.stack(counts)))
         return total
 
-    def of(self, codes: Sequence[int], start_ms: int, end_ms: int) -> Int:
-        return self.of_all(start_ms, end_ms)[list(codes)]
+    def of(self, codes: Int, start_ms: int, end_ms: int) -> Int:
+        return self.of_all(start_ms, end_ms)[codes]
 
     def _waits(self, panes_ms: Int, counts: Int) -> Int:
         """Of rows of `DELAYS` (rows, columns) whose panes start at `panes_ms`."""

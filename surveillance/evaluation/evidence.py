@@ -15,6 +15,10 @@ Scope = tuple[tuple[str, str], ...]
 """Axis levels of an evaluation, sorted by axis; empty = overall."""
 
 
+CaseKey = tuple[str, str, str, Scope]
+"""Tenant, manifest digest, monitor, scope: what has one series of evaluations and one incident at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One evaluation of one monitor and scope.
@@ -49,6 +53,10 @@ class Evidence:
     withdrawn: bool = False
     mature_from_ms: int | None = None
     beside: Mapping[str, Any] | None = None
+
+    @property
+    def case(self) -> CaseKey:
+        return self.tenant, self.manifest_digest, self.monitor_id, self.scope
 
     @property
     def key(self) -> str:

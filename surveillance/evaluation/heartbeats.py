@@ -62,6 +62,7 @@ class HeartbeatMonitor:
         self._first: int | None = None
         self._breached_tick: dict[Scope, int] = {}
         self._standing: _Standing | None = None
+        self._scopes: list[Scope] = [] if monitor.axes else [()]
         rules = [subject.plan.manifest.persistence_of(monitor, level) for level in LEVELS]
         self._steady = max(max(rule.of, rule.clear_after) for rule in rules)
         """Ticks a series is still judged after its last breach."""
@@ -115,14 +116,14 @@ class HeartbeatMonitor:
         of_gateway = np.full((len(log.gateways), len(ticks)), _NOT_COUNTED)
         np.minimum.at(of_gateway, log.gateway, np.where(of_device == _ABSENT, _NOT_COUNTED, of_device))
         of_gateway[of_gateway == _NOT_COUNTED] = _ABSENT
-        scopes: list[Scope] = [()]
         counts = of_device.max(axis=0, keepdims=True)
         if self.monitor.axes:
             named = {"device": (log.devices, of_device), "gateway": (log.gateways, of_gateway)}
             wanted = [(axis, *named[axis]) for axis in named if (axis,) in self.monitor.axes]
-            scopes = [((axis, level),) for axis, levels, _ in wanted for level in levels]
+            if len(self._scopes) != sum(len(levels) for _, levels, _ in wanted):
+                self._scopes = [((axis, level),) for axis, levels, _ in wanted for level in levels]
             counts = np.concatenate([of_axis for _, _, of_axis in wanted])
-        return _Missed(ticks, scopes, counts, of_gateway)
+        return _Missed(ticks, self._scopes, counts, of_gateway)
 
     def _matters(self, missed: _Missed) -> Bool:
         """(S, T) ticks of a breach and those that may clear it, the last tick of a series that ends, the first of a day."""

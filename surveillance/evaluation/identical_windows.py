@@ -71,5 +71,5 @@ class VarianceMonitor(SumsMonitor):
         return counts is not None and bool(counts[: self._bins].any())
 
     def _window(self, code: int, sums: WindowSums, end: int) -> Int:
-        counts: Int = sums.of([code], end - (self.size_ms or 0), end)[0, : self._bins]
+        counts: Int = sums.of_one(code, end - (self.size_ms or 0), end)[: self._bins]
         return np.asarray(counts, np.int64)

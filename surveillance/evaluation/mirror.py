@@ -64,16 +64,19 @@ class Table:
             self.groups.append(group)
         return code
 
-    def add(self, key: PaneKey, code: int, version: int, change: Int) -> None:
-        """Take up a row that changed by so much; `code` = of its group."""
-        pane_ms, partition = key.pane_ms, key.partition
+    def put(self, row: PaneRow, code: int, earlier: PaneRow | None) -> None:
+        """Take up a row, in place of an earlier one of the same key; `code` = of its group."""
+        pane_ms, partition, version = row.key.pane_ms, row.key.partition, row.version
         pane, versions = self.panes.get(pane_ms), self.versions.get(pane_ms)
         if pane is None or versions is None:
             pane, versions = self.panes.setdefault(pane_ms, {}), self.versions.setdefault(pane_ms, {})
             if self.earliest is None or pane_ms < self.earliest:
                 self.earliest = pane_ms
         known = pane.get(code)
-        pane[code] = change if known is None else known + change
+        if known is None or (earlier is not None and known is earlier.counts):
+            pane[code] = row.counts  # no other partition has rows of this group and pane
+        else:
+            pane[code] = known + (row.counts if earlier is None else row.counts - earlier.counts)
         if version > versions.get(partition, -1):
             versions[partition] = version
             if version > self.largest_version.get(partition, -1):
@@ -82,7 +85,7 @@ class Table:
             self.first_pane[code] = pane_ms
         self._rollups.forget(pane_ms)
         for total in self._totals:
-            total.change(key, code, version, change)
+            total.change(row, code, earlier)
         for reader in self._readers:
             reader.add((pane_ms, code))
 
@@ -140,12 +143,12 @@ class RunningTotal:
         self._end_ms = end_ms if self._end_ms is None else max(self._end_ms, end_ms)
         return self._counts[: len(self._table.groups)].copy()
 
-    def change(self, key: PaneKey, code: int, version: int, change: Int) -> None:
-        """A row of the table changed by this much."""
-        if self._end_ms is not None and key.pane_ms < self._end_ms:
+    def change(self, row: PaneRow, code: int, earlier: PaneRow | None) -> None:
+        """A row of the table came, in place of an earlier one."""
+        if self._end_ms is not None and row.key.pane_ms < self._end_ms:
             self._grow()
-            self._counts[code] += change
-            self.versions[key.partition] = max(version, self.versions.get(key.partition, -1))
+            self._counts[code] += row.counts if earlier is None else row.counts - earlier.counts
+            self.versions[row.key.partition] = max(row.version, self.versions.get(row.key.partition, -1))
 
     def _grow(self) -> None:
         groups = len(self._table.groups)
@@ -189,7 +192,7 @@ class PaneMirror:
             if place is None:
                 place = places[key[:2] + key[3:5]] = self._place(key)
             table, code = place
-            table.add(key, code, row.version, row.counts if known is None else row.counts - known.counts)
+            table.put(row, code, known)
 
     def _place(self, key: PaneKey) -> tuple[Table, int]:
         table = self.table(TableKey(key.tenant, key.manifest_digest, key.statistic, axes_of(key.group)))

@@ -22,6 +22,11 @@ class SlotLog:
         """The earliest slot that is remembered."""
         return int(self._slot.min()) if len(self._slot) else None
 
+    def floor(self, device: Int) -> Int:
+        """Of each of these devices the slot before which nothing is taken up any more, -1 where all is."""
+        known = device < len(self._floor)
+        return np.where(known, self._floor[np.where(known, device, 0)], NONE) if len(self._floor) else np.full(len(device), NONE)
+
     def add(self, device: Int, slot: Int, devices: int) -> None:
         """Remember pairs, known ones among them or not; `devices` = how many there are now."""
         self._floor = np.concatenate([self._floor, np.full(devices - len(self._floor), NONE)])

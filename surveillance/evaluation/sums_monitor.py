@@ -119,7 +119,8 @@ class SumsMonitor(WindowedMonitor):
         self, series: Series, sums: WindowSums, seen: Sequence[int], scopes: Sequence[Scope], start: int, end: int
     ) -> _Window:
         """The window; scopes below their minimum extended backwards over whole earlier windows until they reach it."""
-        counts, starts = sums.of_all(start, end)[seen], np.full(len(seen), start, np.int64)
+        codes = np.array(seen, np.int64)
+        counts, starts = sums.of_all(start, end)[codes], np.full(len(seen), start, np.int64)
         needed, size = self._needed, self.size_ms
         if not needed or size is None or not self.accumulates():
             return _Window(counts, starts, starts)
@@ -131,7 +132,7 @@ class SumsMonitor(WindowedMonitor):
         while end - (back - size) <= LONGEST_EXTENSION_MS and (searching := small & (earliest < back)).any():
             at = np.flatnonzero(searching)
             back -= size
-            wider[at] += sums.of([seen[index] for index in at.tolist()], back, back + size)
+            wider[at] += sums.of(codes[at], back, back + size)
             searched = Request(manifest, series, [scopes[index] for index in at.tolist()], wider[at], back, end)
             reached = at[sizes(searched) >= needed]
             counts[reached], starts[reached], small[reached] = wider[reached], back, False

@@ -47,23 +47,24 @@ class Finding:
     beside: Mapping[str, Any] | None = None
 
 
+_ALL_BREACHED, _ALL_MET = {Verdict.BREACHED}, {Verdict.MET}
 _BREACHED_IF = {True: Verdict.BREACHED, False: Verdict.MET}
 
 
 def level_verdict(limit: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
     """Verdict of one level's conditions together; `family` = scopes that share an e-value's limit (e-Bonferroni)."""
-    verdicts = [condition_verdict(key, value, limit, finding, family) for key, value in limit.conditions.items()]
-    if verdicts and all(verdict is Verdict.BREACHED for verdict in verdicts):
+    verdicts = {condition_verdict(key, value, limit, finding, family) for key, value in limit.conditions.items()}
+    if verdicts == _ALL_BREACHED:
         return Verdict.BREACHED
     return Verdict.MET if Verdict.MET in verdicts else Verdict.INCONCLUSIVE
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
     """Verdict of a monitor from its configured levels."""
-    found = list(verdicts)
+    found = set(verdicts)
     if Verdict.BREACHED in found:
         return Verdict.BREACHED
-    return Verdict.MET if found and all(verdict is Verdict.MET for verdict in found) else Verdict.INCONCLUSIVE
+    return Verdict.MET if found == _ALL_MET else Verdict.INCONCLUSIVE
 
 
 def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding, family: int = 1) -> Verdict:

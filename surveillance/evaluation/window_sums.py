@@ -23,9 +23,16 @@ class WindowSums:
             return self._running.to(end_ms)
         return self.table.sums(start_ms, end_ms, self.pane_ms, self.length)
 
-    def of(self, codes: Sequence[int], start_ms: int, end_ms: int) -> Int:
+    def of(self, codes: Int, start_ms: int, end_ms: int) -> Int:
         """Counts of some groups over [start, end), shape (codes, length)."""
-        return self.table.sums(start_ms, end_ms, self.pane_ms, self.length)[list(codes)]
+        return self.table.sums(start_ms, end_ms, self.pane_ms, self.length)[codes]
+
+    def of_one(self, code: int, start_ms: int, end_ms: int) -> Int:
+        """Counts of one group over [start, end), shape (length,)."""
+        total = np.zeros(self.length, np.int64)
+        for pane in self.table.inside(start_ms, end_ms, self.pane_ms):
+            total += self.table.panes[pane].get(code, 0)
+        return total
 
     def of_groups(self, groups: Sequence[str], starts: Int, end_ms: int) -> Int | None:
         """Counts of groups by their name, each over its own [start, end), shape (groups, length); None where no row is known."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import lru_cache
 
 from surveillance.evaluation.due_windows import ChangedRow, DueWindows
 from surveillance.evaluation.evidence import Evidence, Scope
@@ -138,7 +139,12 @@ class WindowedMonitor(ABC):
 
 def scope_with_feature(series: Series, group: str) -> Scope:
     """Scope of a stored group, with the key `feature` where the monitor has one series per feature."""
+    return _scope(group, series.feature)
+
+
+@lru_cache(100_000)
+def _scope(group: str, feature: str | None) -> Scope:
     levels = dict(scope_of(group))
-    if series.feature is not None:
-        levels["feature"] = series.feature
+    if feature is not None:
+        levels["feature"] = feature
     return tuple(sorted(levels.items()))

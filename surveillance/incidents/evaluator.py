@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from surveillance.evaluation.earlier_looks import EarlierLooks
-from surveillance.evaluation.evidence import Evidence, Scope
+from surveillance.evaluation.evidence import CaseKey, Evidence, Scope
 from surveillance.evaluation.judging import Moment, Subject
 from surveillance.evaluation.mirror import PaneMirror
 from surveillance.evaluation.monitors import MonitorJudge, Standing, judge_of
@@ -26,9 +26,6 @@ from surveillance.manifest.metric_kind import Labelled
 from surveillance.panes.rows import PaneRow
 from surveillance.registry import Registration, Registry
 from surveillance.times import from_text
-
-CaseKey = tuple[str, str, str, Scope]
-"""Tenant, manifest digest, monitor, scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +134,7 @@ class Evaluator:
                 for judge in self._judges_of(tenant, registration):
                     for one in self._fresh(judge, moment):
                         evidence.append(one)
-                        history = self._history[_case(one)]
-                        decided = self._decide(one, history, registration, judge, moment)
+                        decided = self._decide(one, self._history[one.case], registration, judge, moment)
                         decisions += [decided] if decided is not None else []
         # Heartbeats are judged at each multiple of their interval, everything else at one moment.
         decisions.sort(key=lambda one: one.incident.changed_at_ms)
@@ -157,32 +153,37 @@ class Evaluator:
         Revisions of windows that were judged before all enter the memory first, so that persistence sees each window at its
         newest revision; new windows enter one by one, in order of time. What was decided before a restart is only remembered.
         """
-        found = list(judge.judge(moment))
-        revised = [self._judged_before(one, judge) for one in found]
+        found, on_partition_time = list(judge.judge(moment)), judge.monitor.metric.runs_on_partition_time
+        judged = self._judged.get(judge.subject.plan.digest)
+        judged_ms = judged.clock_ms(on_partition_time) if judged is not None else None
+        revised = [self._judged_before(one, judged_ms) for one in found]
         for one, known in zip(found, revised, strict=True):
             if known:
                 self._remember(one)
         for one, known in zip(found, revised, strict=True):
             if not known:
                 self._remember(one)
-            judged = self._judged.get(one.manifest_digest)
-            if judged is None or not judged.covers(one, judge.monitor.metric.runs_on_partition_time):
+            if judged is None or not judged.covers(one, on_partition_time):
                 yield one
 
-    def _judged_before(self, evidence: Evidence, judge: MonitorJudge) -> bool:
-        history, judged = self._history.get(_case(evidence)), self._judged.get(evidence.manifest_digest)
-        if history is not None and history.newest is not None and evidence.end_ms <= history.newest.end_ms:
+    def _judged_before(self, evidence: Evidence, judged_ms: int | None) -> bool:
+        newest = self._history[evidence.case].newest if evidence.case in self._history else None
+        if newest is not None and evidence.end_ms <= newest.end_ms:
             return True
-        return judged is not None and evidence.end_ms <= judged.clock_ms(judge.monitor.metric.runs_on_partition_time)
+        return judged_ms is not None and evidence.end_ms <= judged_ms
 
     def _remember(self, evidence: Evidence) -> None:
-        self._history.setdefault(_case(evidence), History()).put(evidence)
-        self._changed.add(_case(evidence))
+        case = evidence.case
+        history = self._history.get(case)
+        if history is None:
+            history = self._history[case] = History()
+        history.put(evidence)
+        self._changed.add(case)
 
     def _decide(
         self, evidence: Evidence, history: History, registration: Registration, judge: MonitorJudge, moment: Moment
     ) -> Decision | None:
-        key, manifest = _case(evidence), registration.plan.manifest
+        key, manifest = evidence.case, registration.plan.manifest
         now_ms = evidence.end_ms if judge.monitor.metric.runs_on_partition_time else moment.watermark_ms
         change = step(self._incidents.get(key), history, evidence, manifest, judge.monitor, now_ms)
         if change is None:
@@ -194,15 +195,16 @@ class Evaluator:
         return Decision(change.incident, line, triggers)
 
     def _attribution(self, incident: Incident, evidence: Evidence, judge: MonitorJudge) -> dict[str, Any] | None:
-        tenant, digest, _, _ = incident.case
-        labelled = {one.monitor.id for one in self._judges[tenant, digest] if isinstance(one.monitor.metric, Labelled)}
-        newest = (
-            known.newest
-            for case, known in sorted(self._history.items(), key=itemgetter(0))
-            if case[:2] == (tenant, digest) and case[2] in labelled
-        )
-        performance = [one for one in newest if one is not None]
+        performance = self._newest_on_labels(*incident.case[:2])
         return attribution_body(judge.subject, judge.monitor, evidence, incident.breached_since_ms, performance)
+
+    def _newest_on_labels(self, tenant: str, digest: str) -> Iterator[Evidence]:
+        """The newest evaluation of each scope of the monitors on labels, looked up when it is asked for."""
+        labelled = {one.monitor.id for one in self._judges[tenant, digest] if isinstance(one.monitor.metric, Labelled)}
+        for case in sorted(case for case in self._history if case[2] in labelled and case[:2] == (tenant, digest)):
+            newest = self._history[case].newest
+            if newest is not None:
+                yield newest
 
     def incidents(self) -> list[Incident]:
         """Newest incident of each monitor and scope, by when it opened."""
@@ -256,7 +258,3 @@ class Evaluator:
 
 def _is_inconclusive(history: History) -> bool:
     return history.newest is not None and history.newest.verdict is Verdict.INCONCLUSIVE
-
-
-def _case(evidence: Evidence) -> CaseKey:
-    return evidence.tenant, evidence.manifest_digest, evidence.monitor_id, evidence.scope
