@@ -17,6 +17,7 @@ from surveillance.arrays import Float, Int
 from surveillance.manifest.parse import load_manifest
 from surveillance.panes import statistics
 from surveillance.panes.groups import group_text
+from surveillance.panes.log_bins import LONGEST_DELAY_MS, LONGEST_OFFSET_MS, log_bins, log_edges
 from surveillance.panes.plan import DAY_AXIS, Plan, plan_of
 from surveillance.panes.rows import PaneKey, PaneRow
 from surveillance.panes.statistics import BEAT_SLOTS, Beats, Statistic
@@ -95,7 +96,7 @@ class Sites:
             for partition in range(PARTITIONS):
                 groups = list(self._groups(axes, partition))
                 inferences = self.sites * PER_SITE_AND_DAY * statistic.pane_ms / DAY_MS / PARTITIONS
-                n = rng.poisson(inferences / len(groups), (len(panes), len(groups)))
+                n = rng.poisson(_SHARES.get(statistic.family, 1.0) * inferences / len(groups), (len(panes), len(groups)))
                 at_pane, at_group = np.nonzero(n)
                 counts = draw(self.plan, statistic, n[at_pane, at_group], rng)
                 for pane, group, vector in zip(panes[at_pane].tolist(), at_group.tolist(), counts, strict=True):
@@ -111,6 +112,10 @@ class Sites:
             of_site = {axis: f"{axis.strip('@')}-{site:04d}" for axis in axes if axis in _OF_SITE}
             named = of_site | dict(zip(free, levels, strict=True))
             yield group_text(list(named), list(named.values()))
+
+
+_SHARES = {statistics.DELAYS: 0.118}
+"""Where only some inferences are counted: alerts."""
 
 
 def _version(end_ms: int) -> int:
@@ -152,10 +157,12 @@ def _binned(tail: Callable[[Int, np.random.Generator], Sequence[Int]]) -> Draw:
 
 
 def _reference(plan: Plan, statistic: Statistic, bins: int) -> Float:
-    feature = plan.manifest.baselines.feature(statistic.id.rsplit(":", 1)[-1])
-    distribution = (feature or plan.manifest.baselines.score).distribution
-    shares = np.asarray(distribution.probs if distribution is not None else np.ones(bins), np.float64)
-    return shares / shares.sum()
+    baselines, name = plan.manifest.baselines, statistic.id.rsplit(":", 1)[-1]
+    baseline = baselines.feature(name) or baselines.score
+    distribution = baseline.distribution if baseline is not None else None
+    shares: Float = np.asarray(distribution.probs if distribution is not None else np.ones(bins), np.float64)
+    normalised: Float = shares / shares.sum()
+    return normalised
 
 
 def _feature_tail(n: Int, rng: np.random.Generator) -> list[Int]:
@@ -229,6 +236,28 @@ def _lowest(plan: Plan, statistic: Statistic, n: Int, rng: np.random.Generator) 
     return counts
 
 
+def _delays(plan: Plan, statistic: Statistic, n: Int, rng: np.random.Generator) -> Int:
+    """All of a row's alerts are acknowledged after the same wait, a fiftieth of them never."""
+    head = len(statistics.Delays)
+    bins = (statistic.length - head) // 2
+    counts = np.zeros((len(n), statistic.length), np.int64)
+    acknowledged, row = rng.binomial(n, 0.98), np.arange(len(n))
+    wait_ms = np.rint(np.exp(rng.normal(np.log(95_000), 1.0, len(n)))).astype(np.int64)
+    place = log_bins(log_edges(statistic.subject, LONGEST_DELAY_MS), wait_ms)
+    counts[:, :head] = np.stack([n, n * 30_000, acknowledged, acknowledged * 30_000], axis=1)
+    counts[row, head + place], counts[row, head + bins + place] = acknowledged, acknowledged * wait_ms
+    return counts
+
+
+def _clocks(plan: Plan, statistic: Statistic, n: Int, rng: np.random.Generator) -> Int:
+    """Clocks are a few seconds off."""
+    bins, counts, row = statistic.length // 2, np.zeros((len(n), statistic.length), np.int64), np.arange(len(n))
+    offset_ms = rng.integers(100, 9_000, len(n))
+    place = log_bins(log_edges(statistic.subject, LONGEST_OFFSET_MS), offset_ms)
+    counts[row, place], counts[row, bins + place] = n, n * offset_ms
+    return counts
+
+
 _DRAWN: Mapping[str, Draw] = {
     statistics.USE: _use,
     statistics.FEATURE: _binned(_feature_tail),
@@ -239,6 +268,8 @@ _DRAWN: Mapping[str, Draw] = {
     statistics.LABEL_SCORES: _label_scores,
     statistics.FLOW: _flow,
     statistics.ARRIVALS: _arrivals,
+    statistics.DELAYS: _delays,
+    statistics.CLOCKS: _clocks,
     statistics.LOWEST: _lowest,
 }
 """By family; of the others all that counts is the first column."""
