@@ -20,6 +20,8 @@ WITHIN_A_BIN = 0.42
 """Relative: a wait is told as the mean of its bin, of which there are two to a doubling (READINGS, R122)."""
 SUMS = 5e-6
 """Sums of scores and of squares are whole micro-units."""
+OF_SUMS = {"z": 2e-5, "z.day": 2e-5, "intercept": 0.002}
+"""Z divides such a sum by the root of one that may be far below 1; the intercept takes the mean score of a bin for its rows."""
 
 IncidentFacts = tuple[Any, ...]
 
@@ -73,7 +75,7 @@ def _tolerance(monitor: str, value: float, n: int) -> float:
         return FROM_BINS[monitor] * max(1.0, ROWS / max(n, 1))
     if monitor in LOG_BINS:
         return WITHIN_A_BIN * abs(value)
-    return ARRIVALS * abs(value) if monitor == "labels" else SUMS
+    return ARRIVALS * abs(value) if monitor == "labels" else OF_SUMS.get(monitor, SUMS)
 
 
 def _of_last_conclusive(ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None) -> list[str]:

@@ -140,7 +140,7 @@ def test_p_compares_the_field_with_the_validated_number(ward: Line, kind: str, f
     "kind", ["observed_expected", "calibration_slope", "calibration_intercept", "auroc", "brier", "spiegelhalter"]
 )
 def test_labels_missing_among_the_unflagged_are_weighted_back(ward: Line, kind: str) -> None:
-    """With a third of the unflagged labelled at random, the corrected number is near that of all labels."""
+    """With half of the unflagged labelled at random, the corrected number is near that of all labels."""
     limit = LIMITS.get(kind, {"outside": [0.5, 2.0]})
     numbers = []
     for share, metric in ((1.0, {"type": kind}), (0.5, {"type": kind, "verification_correction": "begg_greenes"})):
