@@ -95,6 +95,8 @@ class Sites:
             rng = np.random.default_rng([self.seed, number, start_ms, *statistic.id.encode()])
             for partition in range(PARTITIONS):
                 groups = list(self._groups(axes, partition))
+                if not groups:
+                    continue  # fewer sites than partitions
                 inferences = self.sites * PER_SITE_AND_DAY * statistic.pane_ms / DAY_MS / PARTITIONS
                 n = rng.poisson(_SHARES.get(statistic.family, 1.0) * inferences / len(groups), (len(panes), len(groups)))
                 at_pane, at_group = np.nonzero(n)
