@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from surveillance.cli.main import run
-from surveillance.store.opening import open_store
-from surveillance.store.protocol import Store
 from tests.unit.cli.pump import Event, inference, lines_of, manifest_file, release, summary_of, telemetry, written
 
 OTHER_DIGEST = "sha256:" + "a" * 64
@@ -65,27 +65,40 @@ def test_events_of_another_release_stay_out(tmp_path: Path, manifest: Path, caps
     assert summary_of(backtested(capsys, "--manifest", manifest, sent))["quarantined"] == {"release_unknown": 1}
 
 
-def contents(store: Store) -> list[object]:
+STORE_AND_BACKTEST = """
+import hashlib, sys
+from surveillance.cli.main import run
+from surveillance.store.opening import open_store
+
+def contents(dsn):
+    store = open_store(dsn)
     tables = ("evidence", "incident_events", "triggers", "manifests", "meta")
-    return [*(list(store.newest(table)) for table in tables), [str(row) for row in store.read_panes("replay/1")]]
+    held = [*(list(store.newest(table)) for table in tables), [str(row) for row in store.read_panes("replay/1")]]
+    store.close()
+    assert held[0] and held[-1], "an empty store could not change"
+    return hashlib.sha256(repr(held).encode()).hexdigest()
+
+dsn, manifest, revised, stream, printed = sys.argv[1:]
+assert run(["replay", "--manifest", manifest, "--store", dsn, "--json", stream]) == 0
+before = contents(dsn)
+print(printed, flush=True)
+assert run(["manifest", "backtest", "--json", "--manifest", revised, "--store", dsn]) == 0
+assert contents(dsn) == before, "the store changed"
+"""
 
 
 def test_a_store_gives_what_its_file_gives_and_stays_as_it_was(
     tmp_path: Path, stream: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dsn = f"chdb://{tmp_path / 'store'}"
-    assert run(["replay", "--manifest", str(manifest), "--store", dsn, "--json", str(stream)]) == 0
-    capsys.readouterr()
-    store = open_store(dsn)
-    before = contents(store)
-    store.close()
-    path = manifest_file(tmp_path, revised(0.3))
-    from_store, from_file = backtested(capsys, "--manifest", path, "--store", dsn), backtested(capsys, "--manifest", path, stream)
+    """In a process of its own, because chDB opens one directory per process."""
+    path, mark = manifest_file(tmp_path, revised(0.3)), "-- backtest --"
+    arguments = [f"chdb://{tmp_path / 'store'}", str(manifest), str(path), str(stream), mark]
+    command = [sys.executable, "-c", STORE_AND_BACKTEST, *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    from_store, from_file = ended.stdout.split(f"{mark}\n")[1], backtested(capsys, "--manifest", path, stream)
     assert from_store == from_file
     assert raised(from_store)["dq.missing", "investigate"] == 1
-    store = open_store(dsn)
-    assert contents(store) == before
-    store.close()
 
 
 @pytest.mark.parametrize("arguments", [[], ["e.ndjson", "--store", "memory"]])
