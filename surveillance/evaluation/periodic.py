@@ -25,6 +25,7 @@ from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import scope_with_feature
 from surveillance.manifest.metrics_safety import RunRule, TrendTest
 from surveillance.manifest.model_monitors import Monitor
+from surveillance.panes import statistics
 from surveillance.panes.plan import Series
 from surveillance.panes.statistics import Safety, Statistic
 from surveillance.times import floor_to
@@ -40,6 +41,11 @@ class PeriodicMonitor(ABC):
         self.series = [one for one in subject.plan.series if one.monitor is monitor]
         self._tables = [subject.mirror.table(subject.table_key(one.statistic, one.statistic_axes)) for one in self.series]
         self._dirty = [table.subscribe() for table in self._tables]
+        span = subject.plan.statistic(statistics.SPAN)
+        self._read = [(subject.mirror.table(subject.table_key(span.id, ())), span.pane_ms)]
+        self._read += [(table, _pane_ms(subject, one)) for one, table in zip(self.series, self._tables, strict=True)]
+        self._revisions: list[dict[int, int]] = []
+        """Of each ended period: the largest versions among all rows before its end."""
         self._zone = zone_of(subject.plan.manifest.regulatory.time_zone)
         self._ended: list[Period] = []
         self._judged_end: int | None = None
@@ -75,6 +81,7 @@ class PeriodicMonitor(ABC):
             reader.clear()
         judged = self._judged_end if first == self._first else None
         self._extend(first, until)
+        self._extend_revisions(changed)
         completed = {end for end in self._partial if end <= moment.complete_ms}
         for at, period in enumerate(self._ended):
             is_new = judged is None or period.end_ms > judged
@@ -87,15 +94,23 @@ class PeriodicMonitor(ABC):
     def _extend(self, first: int, until: int) -> None:
         """Bring the periods that have ended up to date; they begin with the one that holds the manifest's first event."""
         if first != self._first:
-            self._ended = []
+            self._ended, self._revisions = [], []
         begins = self._ended[-1].end_ms if self._ended else first
         self._ended += ended_periods(begins, until, self.length_ms, self._zone)
+
+    def _extend_revisions(self, changed: int) -> None:
+        """A finding is told by the rows before its end alone: what comes later is no reason to decide on it again."""
+        del self._revisions[sum(one.end_ms <= changed for one in self._ended) :]
+        for period in self._ended[len(self._revisions) :]:
+            before = self._revisions[-1:]
+            read = [table.revision(*_panes_of(period, pane_ms), pane_ms) for table, pane_ms in self._read]
+            self._revisions.append(merged([*before, *read]))
 
     def _at(self, ended: Sequence[Period], moment: Moment) -> Iterator[Evidence]:
         end, judged = ended[-1].end_ms, []
         for series, table in zip(self.series, self._tables, strict=True):
             judged += list(self._scopes(series, table, ended[-self.reach(ended) :]))
-        revision = merged([*(table.largest_version for table in self._tables), self.subject.first_event_revision()])
+        revision = self._revisions[len(ended) - 1]
         yield from evidence_of(self.subject, self.monitor, end, [one._replace(revision=revision) for one in judged], moment)
 
     def _scopes(self, series: Series, table: Table, periods: Sequence[Period]) -> Iterator[Judged]:
@@ -114,9 +129,18 @@ class PeriodicMonitor(ABC):
 
 
 def _sums(table: Table, period: Period, statistic: Statistic) -> Int:
-    """Counts of every group over the panes that begin in the period, shape (groups, length)."""
-    start, end = (-floor_to(-ms, statistic.pane_ms) for ms in period)
-    return table.sums(start, end, statistic.pane_ms, statistic.length)
+    """Counts of every group over the period, shape (groups, length)."""
+    return table.sums(*_panes_of(period, statistic.pane_ms), statistic.pane_ms, statistic.length)
+
+
+def _panes_of(period: Period, pane_ms: int) -> Period:
+    """From the first to behind the last pane that begins in the period."""
+    start, end = (-floor_to(-ms, pane_ms) for ms in period)
+    return Period(start, end)
+
+
+def _pane_ms(subject: Subject, series: Series) -> int:
+    return subject.plan.statistic(series.statistic).pane_ms
 
 
 class TrendMonitor(PeriodicMonitor):
