@@ -27,6 +27,14 @@ def test_a_month_that_is_not_over_has_not_ended() -> None:
     assert list(ended_periods(first, from_text("2026-12-31T22:59:59Z"), None, BERLIN)) == []
 
 
+def test_january_follows_december() -> None:
+    found = list(ended_periods(from_text("2026-12-15T00:00:00Z"), from_text("2027-02-01T00:00:00Z"), None, BERLIN))
+    assert [(to_text(one.start_ms), to_text(one.end_ms)) for one in found] == [
+        ("2026-11-30T23:00:00Z", "2026-12-31T23:00:00Z"),
+        ("2026-12-31T23:00:00Z", "2027-01-31T23:00:00Z"),
+    ]
+
+
 def test_spans_of_one_length_are_aligned_to_the_epoch() -> None:
     day = 86_400_000
     found = list(ended_periods(day + 5, 4 * day, 2 * day, ZoneInfo("UTC")))
