@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -33,8 +34,10 @@ class Table:
         self.panes: dict[int, dict[int, Int]] = {}
         self.versions: dict[int, dict[int, int]] = {}
         """Pane -> partition -> largest version among its rows: the revision of what was read."""
-        self.first_pane: dict[int, int] = {}
-        """Group -> start of its first pane."""
+        self.first_pane: list[int] = []
+        """Start of the first pane of each group."""
+        self._all_seen_ms = -1
+        """Start of a pane at or after which no group is seen first."""
         self.earliest: int | None = None
         """Start of the first pane of any group."""
         self.largest_version: dict[int, int] = {}
@@ -64,30 +67,50 @@ class Table:
             self.groups.append(group)
         return code
 
-    def put(self, row: PaneRow, code: int, earlier: PaneRow | None) -> None:
-        """Take up a row, in place of an earlier one of the same key; `code` = of its group."""
-        pane_ms, partition, version = row.key.pane_ms, row.key.partition, row.version
-        pane, versions = self.panes.get(pane_ms), self.versions.get(pane_ms)
-        if pane is None or versions is None:
-            pane, versions = self.panes.setdefault(pane_ms, {}), self.versions.setdefault(pane_ms, {})
+    def add(self, row: PaneRow, code: int) -> None:
+        """Take up a row of a key that had none; `code` = of its group."""
+        pane_ms = row.key.pane_ms
+        pane = self.panes.get(pane_ms)
+        if pane is None:
+            pane, self.versions[pane_ms] = self.panes.setdefault(pane_ms, {}), {}
             if self.earliest is None or pane_ms < self.earliest:
                 self.earliest = pane_ms
         known = pane.get(code)
-        if known is None or (earlier is not None and known is earlier.counts):
-            pane[code] = row.counts  # no other partition has rows of this group and pane
-        else:
-            pane[code] = known + (row.counts if earlier is None else row.counts - earlier.counts)
+        pane[code] = row.counts if known is None else known + row.counts
+        if code == len(self.first_pane):
+            self.first_pane.append(pane_ms)
+            self._all_seen_ms = max(self._all_seen_ms, pane_ms)
+        elif pane_ms < self.first_pane[code]:
+            self.first_pane[code] = pane_ms
+        self._changed(row, code, None)
+
+    def replace(self, row: PaneRow, code: int, earlier: PaneRow) -> None:
+        """Take up a row in place of an earlier one of the same key."""
+        pane = self.panes[row.key.pane_ms]
+        known = pane[code]
+        # What stands there is the earlier row itself where no other partition has rows of this group and pane.
+        pane[code] = row.counts if known is earlier.counts else known + (row.counts - earlier.counts)
+        self._changed(row, code, earlier)
+
+    def _changed(self, row: PaneRow, code: int, earlier: PaneRow | None) -> None:
+        (_, _, partition, _, _, pane_ms), version = row.key, row.version
+        versions = self.versions[pane_ms]
         if version > versions.get(partition, -1):
             versions[partition] = version
             if version > self.largest_version.get(partition, -1):
                 self.largest_version[partition] = version
-        if pane_ms < self.first_pane.setdefault(code, pane_ms):
-            self.first_pane[code] = pane_ms
         self._rollups.forget(pane_ms)
         for total in self._totals:
             total.change(row, code, earlier)
+        place = pane_ms, code
         for reader in self._readers:
-            reader.add((pane_ms, code))
+            reader.add(place)
+
+    def seen_before(self, end_ms: int) -> Sequence[int]:
+        """Codes of the groups that have a row in a pane that starts before this time."""
+        if end_ms > self._all_seen_ms:
+            return range(len(self.first_pane))
+        return [code for code, first_ms in enumerate(self.first_pane) if first_ms < end_ms]
 
     def sums(self, start_ms: int, end_ms: int, pane_ms: int, length: int) -> Int:
         """Counts of each group over the panes of [start, end), shape (groups, length)."""
@@ -167,11 +190,20 @@ def merged(revisions: Iterable[Mapping[int, int]]) -> dict[int, int]:
     return found
 
 
+@dataclass(slots=True)
+class _Stored:
+    """A row as last read, and the table and group it is counted in."""
+
+    row: PaneRow
+    table: Table
+    code: int
+
+
 class PaneMirror:
     """Rows by key as last read, and their sums. Applying a row again, or an older one, changes nothing."""
 
     def __init__(self) -> None:
-        self._rows: dict[PaneKey, PaneRow] = {}
+        self._rows: dict[PaneKey, _Stored] = {}
         self._places: dict[tuple[str, str, str, str], tuple[Table, int]] = {}
         """Tenant, manifest, statistic and group -> its table and code."""
         self._tables: dict[TableKey, Table] = {}
@@ -181,22 +213,23 @@ class PaneMirror:
 
     def apply(self, rows: Sequence[PaneRow]) -> None:
         """Take up rows as the store holds them."""
-        stored, places = self._rows, self._places
         for row in rows:
-            key = row.key
-            known = stored.get(key)
-            if known is not None and row.version <= known.version:
-                continue
-            stored[key] = row
-            place = places.get(key[:2] + key[3:5])
-            if place is None:
-                place = places[key[:2] + key[3:5]] = self._place(key)
-            table, code = place
-            table.put(row, code, known)
+            stored = self._rows.get(row.key)
+            if stored is None:
+                table, code = self._place(row.key)
+                self._rows[row.key] = _Stored(row, table, code)
+                table.add(row, code)
+            elif row.version > stored.row.version:
+                earlier, stored.row = stored.row, row
+                stored.table.replace(row, stored.code, earlier)
 
     def _place(self, key: PaneKey) -> tuple[Table, int]:
-        table = self.table(TableKey(key.tenant, key.manifest_digest, key.statistic, axes_of(key.group)))
-        return table, table.enter(key.group)
+        name = key[:2] + key[3:5]
+        place = self._places.get(name)
+        if place is None:
+            table = self.table(TableKey(key.tenant, key.manifest_digest, key.statistic, axes_of(key.group)))
+            place = self._places[name] = table, table.enter(key.group)
+        return place
 
     def table(self, key: TableKey) -> Table:
         """The table, empty where no row of it has come."""

@@ -5,20 +5,32 @@ A window that slides over weeks is then a few sums of arrays, however narrow the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from surveillance.arrays import Int
 from surveillance.times import DAY_MS, HOUR_MS, floor_to
 
+Measure = Callable[[Int], Int]
+"""A number of each group (R,) from its counts (R, length) that adds up as they do: that of a sum is the sum of those."""
 
-class Block(NamedTuple):
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
     """Counts (R, length) of the groups that have rows in a span, and their codes (R,), each once."""
 
     codes: Int
     counts: Int
+    _measured: dict[Measure, Int] = field(default_factory=dict)
+
+    def measured(self, measure: Measure) -> Int:
+        """What a measure gives for these counts, shape (R,); worked out once."""
+        found = self._measured.get(measure)
+        if found is None:
+            found = self._measured[measure] = measure(self.counts)
+        return found
 
 
 Panes = Mapping[int, Mapping[int, Int]]

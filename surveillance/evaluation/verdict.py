@@ -8,9 +8,8 @@ met when one is met; a monitor is breached when any level is, met when all are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.estimate import Estimate, Outcome
 from surveillance.manifest.model_limits import LevelLimit
@@ -22,8 +21,7 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What a monitor found for one scope and window, before any limit.
 
     `baseline` is the manifest's number that `ratio_to_baseline` multiplies; `p` the p-value after correction for
@@ -47,24 +45,29 @@ class Finding:
     beside: Mapping[str, Any] | None = None
 
 
-_ALL_BREACHED, _ALL_MET = {Verdict.BREACHED}, {Verdict.MET}
 _BREACHED_IF = {True: Verdict.BREACHED, False: Verdict.MET}
 
 
 def level_verdict(limit: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
     """Verdict of one level's conditions together; `family` = scopes that share an e-value's limit (e-Bonferroni)."""
-    verdicts = {condition_verdict(key, value, limit, finding, family) for key, value in limit.conditions.items()}
-    if verdicts == _ALL_BREACHED:
-        return Verdict.BREACHED
-    return Verdict.MET if Verdict.MET in verdicts else Verdict.INCONCLUSIVE
+    found = Verdict.BREACHED if limit.conditions else Verdict.INCONCLUSIVE
+    for key, value in limit.conditions.items():
+        verdict = condition_verdict(key, value, limit, finding, family)
+        if verdict is Verdict.MET:
+            return verdict
+        if verdict is Verdict.INCONCLUSIVE:
+            found = verdict
+    return found
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
     """Verdict of a monitor from its configured levels."""
-    found = set(verdicts)
-    if Verdict.BREACHED in found:
-        return Verdict.BREACHED
-    return Verdict.MET if found == _ALL_MET else Verdict.INCONCLUSIVE
+    found = Verdict.INCONCLUSIVE
+    for at, verdict in enumerate(verdicts):
+        if verdict is Verdict.BREACHED:
+            return verdict
+        found = verdict if at == 0 or verdict is Verdict.INCONCLUSIVE else found
+    return found
 
 
 def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding, family: int = 1) -> Verdict:

@@ -120,7 +120,7 @@ class WindowedMonitor(ABC):
         revision = self.revision(min(reach.values(), default=start), end)
         mature = all(one.mature for one in judged)
         self._windows.judged(end, reach=reach, mature=mature, partial=moment.complete_ms < end)
-        yield from evidence_of(self.subject, self.monitor, end, [one._replace(revision=revision) for one in judged], moment)
+        yield from evidence_of(self.subject, self.monitor, end, judged, moment, revision)
 
     def revision(self, reach: int, end: int) -> dict[int, int]:
         """Revision of everything that a result at this window end rests on: multiplicity joins all scopes of a monitor."""
