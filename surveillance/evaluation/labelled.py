@@ -52,6 +52,18 @@ class LabelCounts:
     def inferences(self) -> Int:
         return self.column(Label.INFERENCES)
 
+    @property
+    def by_flag_and_label(self) -> dict[str, Int]:
+        """Labelled cases by flag and label, and all inferences by flag, as detectors that correct for verification name them."""
+        return {
+            "tp": self.at(FLAGGED, Label.POSITIVES),
+            "fp": self.at(FLAGGED, Label.NEGATIVES),
+            "fn": self.at(UNFLAGGED, Label.POSITIVES),
+            "tn": self.at(UNFLAGGED, Label.NEGATIVES),
+            "flagged": self.at(FLAGGED, Label.INFERENCES),
+            "unflagged": self.at(UNFLAGGED, Label.INFERENCES),
+        }
+
     def denominator(self, event: str) -> Int:
         """Cases that a proportion is a share of."""
         if event == "sensitivity":
@@ -81,15 +93,7 @@ def proportion_of_labels(labels: LabelCounts, event: str, *, method: Method, lev
         detector = {"sensitivity": begg_greenes.sensitivity, "specificity": begg_greenes.specificity, "npv": begg_greenes.npv}[
             event
         ]
-        return detector(
-            labels.at(FLAGGED, Label.POSITIVES),
-            labels.at(FLAGGED, Label.NEGATIVES),
-            labels.at(UNFLAGGED, Label.POSITIVES),
-            labels.at(UNFLAGGED, Label.NEGATIVES),
-            flagged=labels.at(FLAGGED, Label.INFERENCES),
-            unflagged=labels.at(UNFLAGGED, Label.INFERENCES),
-            level=level,
-        )
+        return detector(**labels.by_flag_and_label, level=level)
     found = proportion(labels.numerator(event), labels.denominator(event), method=method, level=level)
     reason = _EMPTY.get(event, Reason.NO_EXPOSURE)
     return [Insufficient(reason) if isinstance(one, Insufficient) else one for one in found]

@@ -125,6 +125,16 @@ def by_flag(rng: Random, cells: int) -> Arrays:
     return {"tp": tp, "fp": seen - tp, "fn": fn, "tn": other - fn, "flagged": flagged, "unflagged": unflagged}
 
 
+def with_share(names: tuple[str, str], draw: Callable[[Random, int], Arrays]) -> Callable[[Random, int], Arrays]:
+    """With a share that is known, and the cases it was measured on."""
+
+    def drawn(rng: Random, cells: int) -> Arrays:
+        known = rng.choice([0.0, 1.0, 0.9, np.nan], cells)
+        return draw(rng, cells) | {names[0]: known, names[1]: rng.choice([0.0, 1.0, 640.0, np.nan], cells)}
+
+    return drawn
+
+
 def squares(rng: Random, cells: int) -> Arrays:
     n = rng.choice([0, 1, 2, 50, 1000], cells).astype(np.int64)
     error = rng.random((cells, 1000)) * (np.arange(1000) < n[:, None])
@@ -345,6 +355,7 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     "variance_ratio.variance_ratio": _power_sums,
     "weighted_auroc.auroc": _plain(with_reference(weighted_sketch)),
     "weighted_calibration.calibration_slope": _WEIGHTED_LINE,
+    "weighted_prevalence.prevalence": _plain(with_share(("reference", "reference_n"), by_flag)),
     "weighted_calibration.calibration_in_the_large": _WEIGHTED_LINE,
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from detectors import weighted_prevalence
 from detectors.estimate import Outcome
 from detectors.prevalence import n_of_interval, prevalence
 from detectors.site_outlier import Kind, site_outlier
@@ -25,9 +26,14 @@ _KNOWN_N = {"sensitivity": "n_pos", "specificity": "n_neg"}
 
 def _prevalence(request: Request) -> list[Finding]:
     labels, (shares, rows) = LabelCounts(request.counts), _baselines(request, "prevalence")
-    found = prevalence(
-        labels.positives, labels.labelled, reference=shares, reference_n=rows, method=request.method, level=request.level
-    )
+    if request.weighted:
+        found = weighted_prevalence.prevalence(
+            **labels.by_flag_and_label, reference=shares, reference_n=rows, method=request.method, level=request.level
+        )
+    else:
+        found = prevalence(
+            labels.positives, labels.labelled, reference=shares, reference_n=rows, method=request.method, level=request.level
+        )
     return unless_biased(request, labels, found, labels.labelled)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from detectors import begg_greenes, inverse_coverage
+from detectors import begg_greenes, inverse_coverage, weighted_prevalence
 from detectors.arrays import Float
 from detectors.auroc import auroc
 from detectors.brier import brier
@@ -177,6 +177,11 @@ def test_begg_greenes_holds_the_sensitivity_of_all_though_few_unflagged_cases_ar
     assert naive.mean() > truth + 0.1, "without correction the misses among the unverified are forgotten"
 
 
+def test_the_corrected_prevalence_holds_that_of_all_though_few_unflagged_cases_are_verified():
+    counts, _ = verified(np.random.default_rng(17))
+    assert_at_its_level(held(weighted_prevalence.prevalence(**counts, level=LEVEL), 0.2))
+
+
 def test_the_weighted_brier_score():
     rng = np.random.default_rng(11)
     inferences = np.array([10_000, 600])
@@ -219,6 +224,21 @@ def test_a_fixed_look_interval_looked_at_again_and_again_misses_far_oftener():
     k = np.cumsum(rng.random((STREAMS, LOOKS)) < 0.4, axis=1)[:, 9:]
     lower, upper = wilson(k, np.broadcast_to(np.arange(10, LOOKS + 1), k.shape), LEVEL)
     assert ((lower > 0.4) | (upper < 0.4)).any(axis=1).mean() > 0.3
+
+
+def test_the_confidence_sequence_of_a_corrected_prevalence_ever_misses_in_at_most_alpha_of_streams():
+    """From where both flags have cases to go by, as it holds asymptotically; a fifth of the unflagged is verified."""
+    rng = np.random.default_rng(18)
+    flagged, looked_at = rng.random((STREAMS, 5 * LOOKS)) < 0.2, rng.random((STREAMS, 5 * LOOKS)) < 0.2
+    positive = rng.random(flagged.shape) < np.where(flagged, 0.6, 0.05)
+    cases = {"tp": flagged & positive, "fp": flagged & ~positive, "fn": ~flagged & looked_at & positive,
+             "tn": ~flagged & looked_at & ~positive, "flagged": flagged, "unflagged": ~flagged}  # fmt: skip
+    counts = {name: np.cumsum(cell, axis=1)[:, 199::10] for name, cell in cases.items()}
+    found = weighted_prevalence.prevalence(
+        **{name: count.ravel() for name, count in counts.items()}, method="confidence_sequence", level=LEVEL
+    )
+    missed = [isinstance(one, Estimate) and not one.lower <= 0.2 * 0.6 + 0.8 * 0.05 <= one.upper for one in found]
+    assert np.reshape(missed, counts["tp"].shape).any(axis=1).sum() <= MOST_EVER
 
 
 def test_the_calibration_e_process_of_calibrated_scores_ever_reaches_twenty_in_at_most_one_stream_of_twenty():
