@@ -41,7 +41,7 @@ class VerifiedCounts:
 
     @staticmethod
     def of(
-        tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, tn: ArrayLike, flagged: ArrayLike, unflagged: ArrayLike
+        tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, tn: ArrayLike, *, flagged: ArrayLike, unflagged: ArrayLike
     ) -> VerifiedCounts:
         """Counts (C,): verified flagged (`tp`, `fp`) and unflagged (`fn`, `tn`) cases, all inferences by flag."""
         pairs = ((fn, tp), (tn, fp), (unflagged, flagged))
@@ -81,7 +81,8 @@ class CorrectedShare:
     def of(counts: VerifiedCounts, event: Event) -> CorrectedShare:
         """The share of an event; a cell that `counts` refuses holds no case.
 
-        >>> share = CorrectedShare.of(VerifiedCounts.of([80], [20], [5], [95], [100], [1000]), "sensitivity")
+        >>> counts = VerifiedCounts.of([80], [20], [5], [95], flagged=[100], unflagged=[1000])
+        >>> share = CorrectedShare.of(counts, "sensitivity")
         >>> round(float(share.value[0]), 4), [round(float(n[0]), 2) for n in (share.size_down, share.size_up)]
         (0.6154, [20.76, 20.76])
         """

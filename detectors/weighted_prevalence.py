@@ -15,13 +15,8 @@ from detectors.subgroup_gap import p_of_baseline
 
 @silent
 def prevalence(
-    tp: ArrayLike,
-    fp: ArrayLike,
-    fn: ArrayLike,
-    tn: ArrayLike,
+    counts: VerifiedCounts,
     *,
-    flagged: ArrayLike,
-    unflagged: ArrayLike,
     reference: ArrayLike = np.nan,
     reference_n: ArrayLike = np.nan,
     method: Method = "wilson",
@@ -29,15 +24,15 @@ def prevalence(
 ) -> list[Outcome]:
     """Shares of positives of the flagged and of the unflagged, each weighted by its inferences (Begg & Greenes 1983).
 
-    Counts (C,) as `VerifiedCounts.of`; interval and `p` are those of `prevalence.prevalence` on effective counts, so with every
+    Interval and `p` are those of `prevalence.prevalence` on effective counts, so with every
     case labelled they are the same. A confidence sequence of effective counts is an asymptotic one (Waudby-Smith et al. 2024,
     Ann. Stat. 52:2613). `n` counts labelled cases. Refusals as `VerifiedCounts.refusals`.
 
-    >>> found = prevalence([80], [20], [5], [95], flagged=[100], unflagged=[1000], reference=[0.061], reference_n=[55_000])[0]
+    >>> counts = VerifiedCounts.of([80], [20], [5], [95], flagged=[100], unflagged=[1000])
+    >>> found = prevalence(counts, reference=[0.061], reference_n=[55_000])[0]
     >>> round(found.value, 3), round(found.lower, 3), round(found.upper, 3), round(found.p, 4), found.n
     (0.118, 0.083, 0.168, 0.0003, 200)
     """
-    counts = VerifiedCounts.of(tp, fp, fn, tn, flagged, unflagged)
     share = CorrectedShare.of(counts, "prevalence")
     known, known_n = (np.broadcast_to(as_float(given), share.value.shape) for given in (reference, reference_n))
     lower, upper = share_bounds(*share.down, method, level)[0], share_bounds(*share.up, method, level)[1]

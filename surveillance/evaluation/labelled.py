@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors import begg_greenes
+from detectors.arrays import as_float
+from detectors.effective_counts import VerifiedCounts
 from detectors.estimate import Insufficient, Outcome, Reason
 from detectors.inverse_coverage import Coverage
 from detectors.proportion import Method, proportion
@@ -53,16 +55,9 @@ class LabelCounts:
         return self.column(Label.INFERENCES)
 
     @property
-    def by_flag_and_label(self) -> dict[str, Int]:
-        """Labelled cases by flag and label, and all inferences by flag, as detectors that correct for verification name them."""
-        return {
-            "tp": self.at(FLAGGED, Label.POSITIVES),
-            "fp": self.at(FLAGGED, Label.NEGATIVES),
-            "fn": self.at(UNFLAGGED, Label.POSITIVES),
-            "tn": self.at(UNFLAGGED, Label.NEGATIVES),
-            "flagged": self.at(FLAGGED, Label.INFERENCES),
-            "unflagged": self.at(UNFLAGGED, Label.INFERENCES),
-        }
+    def verified(self) -> VerifiedCounts:
+        """Labelled cases and all inferences, by flag."""
+        return VerifiedCounts(*(as_float(self.by_flag(at)) for at in (Label.POSITIVES, Label.NEGATIVES, Label.INFERENCES)))
 
     def denominator(self, event: str) -> Int:
         """Cases that a proportion is a share of."""
@@ -93,7 +88,15 @@ def proportion_of_labels(labels: LabelCounts, event: str, *, method: Method, lev
         detector = {"sensitivity": begg_greenes.sensitivity, "specificity": begg_greenes.specificity, "npv": begg_greenes.npv}[
             event
         ]
-        return detector(**labels.by_flag_and_label, level=level)
+        return detector(
+            labels.at(FLAGGED, Label.POSITIVES),
+            labels.at(FLAGGED, Label.NEGATIVES),
+            labels.at(UNFLAGGED, Label.POSITIVES),
+            labels.at(UNFLAGGED, Label.NEGATIVES),
+            flagged=labels.at(FLAGGED, Label.INFERENCES),
+            unflagged=labels.at(UNFLAGGED, Label.INFERENCES),
+            level=level,
+        )
     found = proportion(labels.numerator(event), labels.denominator(event), method=method, level=level)
     reason = _EMPTY.get(event, Reason.NO_EXPOSURE)
     return [Insufficient(reason) if isinstance(one, Insufficient) else one for one in found]

@@ -15,10 +15,20 @@ from surveillance.manifest.metrics_performance import (
     Discrimination,
     Prevalence,
     ProportionVsFloor,
+    SubgroupGap,
 )
 from surveillance.manifest.model_monitors import Monitor
 
-_CORRECTED = (ProportionVsFloor, BernoulliCusum, Calibration, CalibrationError, BrierScore, Discrimination, Prevalence)
+_CORRECTED = (
+    ProportionVsFloor,
+    BernoulliCusum,
+    Calibration,
+    CalibrationError,
+    BrierScore,
+    Discrimination,
+    Prevalence,
+    SubgroupGap,
+)
 
 
 def unbuilt_parts(manifest: Manifest, built: frozenset[str]) -> list[Problem]:

@@ -77,3 +77,19 @@ def test_with_every_case_verified_the_correction_changes_nothing(ward: list[Case
     plain, corrected = (told(watch(one, limit), ward, everything=True)[""]["estimate"] for one in (metric, metric | CORRECTED))
     for key in ("value", "lower", "upper", "p"):
         assert corrected[key] == pytest.approx(plain[key], abs=1e-12)
+
+
+def test_a_gap_is_of_the_cases_and_not_of_who_was_verified() -> None:
+    """At the north site most positives score low: few are flagged, few of the others verified, and the gap looks far too wide."""
+    rng = np.random.default_rng(2)
+    cases = [*cohort(rng, "north", 2500, overlooked=0.8), *cohort(rng, "south", 2500)]
+    metric, limit = {"type": "subgroup_gap", "event": "sensitivity"}, {"ci_upper_below": -0.12}
+    whole, naive, corrected = (
+        told(watch(one, limit, by=["site"]), cases, everything=everything)["north"]
+        for one, everything in ((metric, True), (metric, False), (metric | CORRECTED, False))
+    )
+    assert naive["estimate"]["upper"] < whole["estimate"]["value"] < 0
+    assert corrected["estimate"]["lower"] < whole["estimate"]["value"] < corrected["estimate"]["upper"] < 0
+    assert [one["verdict"] for one in (whole, naive, corrected)] == ["met", "breached", "met"]
+    assert corrected["estimate"]["method"] == "inverse_coverage_newcombe"
+    assert corrected["estimate"]["n"] == naive["estimate"]["n"]

@@ -73,7 +73,9 @@ def test_prevalence_with_every_case_labelled_is_the_unweighted_one(method):
     for measured in (np.nan, 900.0):
         plain = prevalence(counts["tp"] + counts["fn"], np.full(40, 150), reference_n=np.full(40, measured), **options)
         for one, other in zip(
-            weighted_prevalence(**counts, reference_n=np.full(40, measured), **options), map(number, plain), strict=True
+            weighted_prevalence(VerifiedCounts.of(**counts), reference_n=np.full(40, measured), **options),
+            map(number, plain),
+            strict=True,
         ):
             found = number(one)
             assert (found.value, found.lower, found.upper, found.p) == pytest.approx(
@@ -86,13 +88,17 @@ def test_prevalence_of_labels_that_follow_the_flag_is_far_too_high_until_it_is_c
     counts = drawn(np.random.default_rng(6), 400, verified=0.1)
     k, n = counts["tp"] + counts["fn"], counts["tp"] + counts["fp"] + counts["fn"] + counts["tn"]
     assert np.mean([number(one).value for one in prevalence(k, n)]) > 0.3
-    assert np.mean([number(one).value for one in weighted_prevalence(**counts)]) == pytest.approx(0.1, abs=0.003)
+    assert np.mean([number(one).value for one in weighted_prevalence(VerifiedCounts.of(**counts))]) == pytest.approx(
+        0.1, abs=0.003
+    )
 
 
 def test_p_of_prevalence_keeps_its_level_and_finds_a_reference_that_is_not_the_truth():
     counts = drawn(np.random.default_rng(7), 4000, verified=0.2)
     found = {
-        reference: np.array([number(one).p for one in weighted_prevalence(**counts, reference=np.full(4000, reference))])
+        reference: np.array(
+            [number(one).p for one in weighted_prevalence(VerifiedCounts.of(**counts), reference=np.full(4000, reference))]
+        )
         for reference in (0.1, 0.05, 0.16)
     }
     assert (found[0.1] < 0.05).mean() == pytest.approx(0.05, abs=0.012)
@@ -102,15 +108,16 @@ def test_p_of_prevalence_keeps_its_level_and_finds_a_reference_that_is_not_the_t
 
 def test_a_flag_that_showed_no_positive_among_few_may_hold_some_all_the_same():
     """20 of 1000 unflagged cases were looked at, and none was positive: up to a sixth of them might be."""
-    found = number(weighted_prevalence([50], [50], [0], [20], flagged=[100], unflagged=[1000])[0])
+    found = number(weighted_prevalence(VerifiedCounts.of([50], [50], [0], [20], flagged=[100], unflagged=[1000]))[0])
     assert found.value == pytest.approx(50 / 1100)
     assert found.upper > 0.12
     assert found.lower > 0.02
 
 
 def test_who_was_never_looked_at_is_named():
-    found = weighted_prevalence([5, 5, 0, 5, 5], [5, 5, 0, 5, 5], [1, 0, 0, 1, 0], [4, 0, 0, 4, 0],
-                                flagged=[10, 10, 0, 9, 10], unflagged=[50, 50, 0, 50, 0])  # fmt: skip
+    counts = VerifiedCounts.of([5, 5, 0, 5, 5], [5, 5, 0, 5, 5], [1, 0, 0, 1, 0], [4, 0, 0, 4, 0],
+                               flagged=[10, 10, 0, 9, 10], unflagged=[50, 50, 0, 50, 0])  # fmt: skip
+    found = weighted_prevalence(counts)
     assert found[1] == Insufficient(Reason.VERIFICATION_BIAS)
     assert found[2] == Insufficient(Reason.NO_EXPOSURE)
     assert found[3] == Insufficient(Reason.DEGENERATE_OUTCOMES)
