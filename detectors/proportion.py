@@ -22,6 +22,15 @@ _INTERVALS: dict[Method, Callable[[ArrayLike, ArrayLike, float], Bounds]] = {
 }
 
 
+def share_bounds(k: ArrayLike, n: ArrayLike, method: Method, level: float) -> Bounds:
+    """Bounds of the share k of n by the interval of that name, as `intervals` has it; counts may be fractional.
+
+    >>> [round(float(bound[0]), 4) for bound in share_bounds([2], [10], "clopper_pearson", 0.95)]
+    [0.0252, 0.5561]
+    """
+    return _INTERVALS[method](k, n, level)
+
+
 @silent
 def proportion(k: ArrayLike, n: ArrayLike, *, method: Method, level: float = 0.95) -> list[Outcome]:
     """The share of k in n, both (C,), in [0, 1]; for the sources of the intervals see `intervals`.
@@ -35,7 +44,7 @@ def proportion(k: ArrayLike, n: ArrayLike, *, method: Method, level: float = 0.9
     0.5098
     """
     part, whole = as_float(k), as_float(n)
-    lower, upper = _INTERVALS[method](part, whole, level)
+    lower, upper = share_bounds(part, whole, method, level)
     value = part / np.where(whole > 0, whole, 1.0)
     refusals = [(whole == 0, Reason.NO_EXPOSURE), (impossible_share(part, whole), Reason.DEGENERATE_OUTCOMES)]
     return outcomes(value, lower, upper, whole, method, refusals=refusals)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from detectors.arrays import Float, as_float, silent
 from detectors.binomial_test import binomial_p
 from detectors.estimate import Outcome, Reason
-from detectors.intervals import Bounds, beta_binomial_confidence_sequence, clopper_pearson, wilson
+from detectors.intervals import Bounds
 from detectors.outcomes import Refusal, impossible_share, outcomes
-from detectors.proportion import Method
-
-_NAMES: dict[Method, str] = {
-    "wilson": "newcombe",
-    "clopper_pearson": "newcombe_clopper_pearson",
-    "confidence_sequence": "confidence_sequence_difference",
-}
+from detectors.proportion import Method, share_bounds
+from detectors.share_difference import DIFFERENCE_METHODS, difference_bounds, score_p, share_of
 
 
 @silent
@@ -41,15 +35,17 @@ def gap_to_overall(
     part, whole, every, total = as_float(k), as_float(n), as_float(k_all), as_float(n_all)
     rest, rest_n = every - part, total - whole
     factor = np.clip(rest_n / np.where(total > 0, total, 1.0), 0.0, 1.0)
-    difference = _share(part, whole) - _share(rest, rest_n)
-    lower, upper = _difference_bounds((part, whole), (rest, rest_n), method, level)
+    difference = share_of(part, whole) - share_of(rest, rest_n)
+    lower, upper = difference_bounds((part, whole), (rest, rest_n), method, level)
     refusals = [
         (impossible_share(part, whole) | impossible_share(rest, rest_n), Reason.DEGENERATE_OUTCOMES),
         (whole == 0, Reason.NO_EXPOSURE),
         (rest_n == 0, Reason.UNKNOWN_REFERENCE),
     ]
-    p = _score_p((part, whole), (rest, rest_n))
-    return outcomes(factor * difference, factor * lower, factor * upper, whole, _NAMES[method], refusals=refusals, p=p)
+    p = score_p((part, whole), (rest, rest_n))
+    return outcomes(
+        factor * difference, factor * lower, factor * upper, whole, DIFFERENCE_METHODS[method], refusals=refusals, p=p
+    )
 
 
 @silent
@@ -69,55 +65,33 @@ def gap_to_baseline(
     [(-0.15, -0.249, -0.064), (-0.15, -0.246, -0.069)]
     """
     part, whole, base, base_n = as_float(k), as_float(n), as_float(share), as_float(share_n)
-    exact = np.isnan(base_n)
-    other = (base * np.where(exact, 1.0, base_n), np.where(exact, 1.0, base_n))
-    lower, upper = _difference_bounds((part, whole), other, method, level)
-    alone = _bounds_of(part, whole, method, level)
-    lower, upper = np.where(exact, alone[0] - base, lower), np.where(exact, alone[1] - base, upper)
+    other = _baseline_counts(base, base_n)
+    lower, upper = bounds_to_baseline(part, whole, base, base_n, method, level)
     unknown = np.isnan(base) | (base_n == 0)
     refusals: list[Refusal] = [
         (unknown, Reason.UNKNOWN_REFERENCE),
         (impossible_share(part, whole) | impossible_share(*other), Reason.DEGENERATE_OUTCOMES),
         (whole == 0, Reason.NO_EXPOSURE),
     ]
-    p = np.where(exact, binomial_p(part, whole, base), _score_p((part, whole), other))
-    return outcomes(_share(part, whole) - base, lower, upper, whole, _NAMES[method], refusals=refusals, p=p)
+    p = p_of_baseline(part, whole, base, base_n)
+    return outcomes(share_of(part, whole) - base, lower, upper, whole, DIFFERENCE_METHODS[method], refusals=refusals, p=p)
 
 
-def _share(k: Float, n: Float) -> Float:
-    found: Float = k / np.where(n > 0, n, 1.0)
-    return found
+def bounds_to_baseline(k: Float, n: Float, share: Float, share_n: Float, method: Method, level: float) -> Bounds:
+    """Bounds of `gap_to_baseline`; counts may be fractional."""
+    exact = np.isnan(share_n)
+    lower, upper = difference_bounds((k, n), _baseline_counts(share, share_n), method, level)
+    alone = share_bounds(k, n, method, level)
+    return np.where(exact, alone[0] - share, lower), np.where(exact, alone[1] - share, upper)
 
 
-def _bounds_of(k: Float, n: Float, method: Method, level: float) -> Bounds:
-    interval = {
-        "wilson": wilson,
-        "clopper_pearson": clopper_pearson,
-        "confidence_sequence": beta_binomial_confidence_sequence,
-    }[method]
-    return interval(k, n, level)
+def p_of_baseline(k: Float, n: Float, share: Float, share_n: Float) -> Float:
+    """The `p` of `gap_to_baseline`; counts may be fractional."""
+    measured = score_p((k, n), _baseline_counts(share, share_n))
+    return np.where(np.isnan(share_n), binomial_p(k, n, share), measured)
 
 
-def _difference_bounds(one: tuple[Float, Float], other: tuple[Float, Float], method: Method, level: float) -> Bounds:
-    """Bounds of the difference of two independent shares, counts as (k, n)."""
-    if method == "confidence_sequence":
-        half_error = (1.0 + level) / 2.0
-        low, high = _bounds_of(*one, method, half_error)
-        other_low, other_high = _bounds_of(*other, method, half_error)
-        return low - other_high, high - other_low
-    low, high = _bounds_of(*one, method, level)
-    other_low, other_high = _bounds_of(*other, method, level)
-    first, second = _share(*one), _share(*other)
-    difference = first - second
-    down, up = np.hypot(first - low, other_high - second), np.hypot(high - first, second - other_low)
-    return np.maximum(difference - down, -1.0), np.minimum(difference + up, 1.0)
-
-
-def _score_p(one: tuple[Float, Float], other: tuple[Float, Float]) -> Float:
-    """Two-sided p of equal shares from the pooled share; 1 where all cases agree, NaN where a side has no case."""
-    (k, n), (k0, n0) = one, other
-    pooled = (k + k0) / (n + n0)
-    variance = pooled * (1.0 - pooled) * (1.0 / n + 1.0 / n0)
-    z = np.where(variance > 0, (_share(k, n) - _share(k0, n0)) / np.sqrt(np.where(variance > 0, variance, 1.0)), 0.0)
-    p = np.minimum(2.0 * special.ndtr(-np.abs(z)), 1.0)
-    return np.where((n > 0) & (n0 > 0) & ~np.isnan(variance), p, np.nan)
+def _baseline_counts(share: Float, share_n: Float) -> tuple[Float, Float]:
+    """Cases behind a baseline, one where it is taken as exact."""
+    cases = np.where(np.isnan(share_n), 1.0, share_n)
+    return share * cases, cases

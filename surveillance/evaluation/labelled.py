@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors import begg_greenes
+from detectors.arrays import as_float
+from detectors.effective_counts import VerifiedCounts
 from detectors.estimate import Insufficient, Outcome, Reason
 from detectors.inverse_coverage import Coverage
 from detectors.proportion import Method, proportion
@@ -51,6 +53,11 @@ class LabelCounts:
     @property
     def inferences(self) -> Int:
         return self.column(Label.INFERENCES)
+
+    @property
+    def verified(self) -> VerifiedCounts:
+        """Labelled cases and all inferences, by flag."""
+        return VerifiedCounts(*(as_float(self.by_flag(at)) for at in (Label.POSITIVES, Label.NEGATIVES, Label.INFERENCES)))
 
     def denominator(self, event: str) -> Int:
         """Cases that a proportion is a share of."""

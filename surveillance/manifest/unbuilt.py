@@ -13,11 +13,22 @@ from surveillance.manifest.metrics_performance import (
     Calibration,
     CalibrationError,
     Discrimination,
+    Prevalence,
     ProportionVsFloor,
+    SubgroupGap,
 )
 from surveillance.manifest.model_monitors import Monitor
 
-_CORRECTED = (ProportionVsFloor, BernoulliCusum, Calibration, CalibrationError, BrierScore, Discrimination)
+_CORRECTED = (
+    ProportionVsFloor,
+    BernoulliCusum,
+    Calibration,
+    CalibrationError,
+    BrierScore,
+    Discrimination,
+    Prevalence,
+    SubgroupGap,
+)
 
 
 def unbuilt_parts(manifest: Manifest, built: frozenset[str]) -> list[Problem]:

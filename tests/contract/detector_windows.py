@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import detectors
+from detectors.effective_counts import VerifiedCounts
 from detectors.estimate import Outcome
 from detectors.inverse_coverage import Coverage
 from detectors.score_sketch import SKETCH_BINS, sketch_logit
@@ -123,6 +124,16 @@ def by_flag(rng: Random, cells: int) -> Arrays:
     seen, other = _part(rng, flagged), _part(rng, unflagged)
     tp, fn = _part(rng, seen), _part(rng, other)
     return {"tp": tp, "fp": seen - tp, "fn": fn, "tn": other - fn, "flagged": flagged, "unflagged": unflagged}
+
+
+def with_share(names: tuple[str, str], draw: Callable[[Random, int], Arrays]) -> Callable[[Random, int], Arrays]:
+    """With a share that is known, and the cases it was measured on."""
+
+    def drawn(rng: Random, cells: int) -> Arrays:
+        known = rng.choice([0.0, 1.0, 0.9, np.nan], cells)
+        return draw(rng, cells) | {names[0]: known, names[1]: rng.choice([0.0, 1.0, 640.0, np.nan], cells)}
+
+    return drawn
 
 
 def squares(rng: Random, cells: int) -> Arrays:
@@ -281,6 +292,20 @@ def _covered(draw: Callable[[Random, int], Arrays]) -> Callable[[Callable[..., A
     return by_coverage
 
 
+def _verified(
+    draw: Callable[[Random, int], Arrays], *, family: bool = False, **options: Any
+) -> Callable[[Callable[..., Any]], Windows]:
+    def by_verification(function: Callable[..., Any]) -> Windows:
+        def call(**arrays: Array) -> list[Outcome]:
+            counts = VerifiedCounts.of(**{name: arrays.pop(name) for name in ("tp", "fp", "fn", "tn", "flagged", "unflagged")})
+            found: list[Outcome] = function(counts, **arrays, **options)
+            return found
+
+        return Windows(call, draw, family=family)
+
+    return by_verification
+
+
 def _power_sums(function: Callable[..., Any]) -> Windows:
     def call(reference_variance: Array, reference_n: Array, **sums: Array) -> list[Outcome]:
         read = PowerSums(sums["n"], sums["values"], sums["squares"], sums["cubes"], sums["fourths"])
@@ -345,6 +370,9 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     "variance_ratio.variance_ratio": _power_sums,
     "weighted_auroc.auroc": _plain(with_reference(weighted_sketch)),
     "weighted_calibration.calibration_slope": _WEIGHTED_LINE,
+    "weighted_gap.gap_to_overall": _verified(by_flag, family=True, event="sensitivity"),
+    "weighted_gap.gap_to_baseline": _verified(with_share(("share", "share_n"), by_flag), event="specificity"),
+    "weighted_prevalence.prevalence": _verified(with_share(("reference", "reference_n"), by_flag)),
     "weighted_calibration.calibration_in_the_large": _WEIGHTED_LINE,
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from detectors import weighted_gap, weighted_prevalence
 from detectors.estimate import Outcome
 from detectors.prevalence import n_of_interval, prevalence
 from detectors.site_outlier import Kind, site_outlier
@@ -25,23 +26,36 @@ _KNOWN_N = {"sensitivity": "n_pos", "specificity": "n_neg"}
 
 def _prevalence(request: Request) -> list[Finding]:
     labels, (shares, rows) = LabelCounts(request.counts), _baselines(request, "prevalence")
-    found = prevalence(
-        labels.positives, labels.labelled, reference=shares, reference_n=rows, method=request.method, level=request.level
-    )
+    if request.weighted:
+        found = weighted_prevalence.prevalence(
+            labels.verified, reference=shares, reference_n=rows, method=request.method, level=request.level
+        )
+    else:
+        found = prevalence(
+            labels.positives, labels.labelled, reference=shares, reference_n=rows, method=request.method, level=request.level
+        )
     return unless_biased(request, labels, found, labels.labelled)
 
 
 def _gap(request: Request) -> list[Finding]:
     metric, labels = request.series.monitor.metric, LabelCounts(request.counts)
     assert isinstance(metric, SubgroupGap)
-    k, n = labels.numerator(metric.event), labels.denominator(metric.event)
+    event, method, level = metric.event, request.method, request.level
+    k, n = labels.numerator(event), labels.denominator(event)
     if metric.to == "baseline":
-        shares, rows = _baselines(request, metric.event)
-        found = gap_to_baseline(k, n, shares, rows, method=request.method, level=request.level)
+        shares, rows = _baselines(request, event)
+        if request.weighted and event != "ppv":
+            found = weighted_gap.gap_to_baseline(
+                labels.verified, event=event, share=shares, share_n=rows, method=method, level=level
+            )
+        else:
+            found = gap_to_baseline(k, n, shares, rows, method=method, level=level)
+    elif request.weighted and event != "ppv":
+        found = weighted_gap.gap_to_overall(labels.verified, event=event, method=method, level=level)
     else:
         everyone = (np.full(len(n), counted_cases.sum()) for counted_cases in (k, n))
-        found = gap_to_overall(k, n, *everyone, method=request.method, level=request.level)
-    return _findings(request, labels, metric.event, found, n)
+        found = gap_to_overall(k, n, *everyone, method=method, level=level)
+    return _findings(request, labels, event, found, n)
 
 
 def _sites(request: Request) -> list[Finding]:

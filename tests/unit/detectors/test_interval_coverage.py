@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from detectors import begg_greenes, inverse_coverage
+from detectors import begg_greenes, inverse_coverage, weighted_gap, weighted_prevalence
 from detectors.arrays import Float
 from detectors.auroc import auroc
 from detectors.brier import brier
 from detectors.calibration import calibration_in_the_large, calibration_slope
 from detectors.calibration_eprocess import calibration_eprocess
 from detectors.dirichlet_multinomial import dirichlet_multinomial_e
+from detectors.effective_counts import VerifiedCounts
 from detectors.estimate import Estimate, Outcome
 from detectors.harmful_shift import harmful_shift
 from detectors.intervals import beta_binomial_confidence_sequence, clopper_pearson, poisson_exact, wilson
@@ -160,10 +161,10 @@ def test_newcombe_holds_the_gap_to_a_baseline_that_was_measured():
     assert_at_its_level(held(found, -0.04))
 
 
-def verified(rng: np.random.Generator) -> tuple[dict[str, Float], float]:
+def verified(rng: np.random.Generator, cells_drawn: int = CELLS) -> tuple[dict[str, Float], float]:
     """Counts by flag of cells whose unflagged cases were verified in one of five; and the true sensitivity."""
     positive, flagged_of = 0.2, {1: 0.85, 0: 0.1}
-    cells = rng.multinomial(3000, [positive * 0.85, 0.8 * 0.1, positive * 0.15, 0.8 * 0.9], CELLS)
+    cells = rng.multinomial(3000, [positive * 0.85, 0.8 * 0.1, positive * 0.15, 0.8 * 0.9], cells_drawn)
     fn, tn = rng.binomial(cells[:, 2], 0.2), rng.binomial(cells[:, 3], 0.2)
     flagged, unflagged = cells[:, 0] + cells[:, 1], cells[:, 2] + cells[:, 3]
     counts = {"tp": cells[:, 0], "fp": cells[:, 1], "fn": fn, "tn": tn, "flagged": flagged, "unflagged": unflagged}
@@ -175,6 +176,32 @@ def test_begg_greenes_holds_the_sensitivity_of_all_though_few_unflagged_cases_ar
     assert_at_its_level(held(begg_greenes.sensitivity(**counts, level=LEVEL), truth))
     naive = counts["tp"] / (counts["tp"] + counts["fn"])
     assert naive.mean() > truth + 0.1, "without correction the misses among the unverified are forgotten"
+
+
+def test_the_corrected_prevalence_holds_that_of_all_though_few_unflagged_cases_are_verified():
+    counts, _ = verified(np.random.default_rng(17))
+    assert_at_its_level(held(weighted_prevalence.prevalence(VerifiedCounts.of(**counts), level=LEVEL), 0.2))
+
+
+def test_the_corrected_gap_to_a_baseline():
+    counts, truth = verified(np.random.default_rng(19))
+    baseline = np.random.default_rng(20).binomial(640, 0.9, CELLS) / 640
+    found = weighted_gap.gap_to_baseline(
+        VerifiedCounts.of(**counts), event="sensitivity", share=baseline, share_n=np.full(CELLS, 640), level=LEVEL
+    )
+    assert_at_its_level(held(found, truth - 0.9))
+
+
+def test_the_corrected_gap_to_all_where_nobody_lags():
+    """Three subgroups at a time, of one truth."""
+    counts = verified(np.random.default_rng(21), 3 * 1500)[0]
+    windows = [{name: cell[at : at + 3] for name, cell in counts.items()} for at in range(0, 3 * 1500, 3)]
+    found = [
+        one
+        for window in windows
+        for one in weighted_gap.gap_to_overall(VerifiedCounts.of(**window), event="sensitivity", level=LEVEL)
+    ]
+    assert abs(held(found, 0.0) - LEVEL) <= WITHIN + 2 * SIMULATION
 
 
 def test_the_weighted_brier_score():
@@ -219,6 +246,20 @@ def test_a_fixed_look_interval_looked_at_again_and_again_misses_far_oftener():
     k = np.cumsum(rng.random((STREAMS, LOOKS)) < 0.4, axis=1)[:, 9:]
     lower, upper = wilson(k, np.broadcast_to(np.arange(10, LOOKS + 1), k.shape), LEVEL)
     assert ((lower > 0.4) | (upper < 0.4)).any(axis=1).mean() > 0.3
+
+
+def test_the_confidence_sequence_of_a_corrected_prevalence_ever_misses_in_at_most_alpha_of_streams():
+    """From where both flags have cases to go by, as it holds asymptotically; a fifth of the unflagged is verified."""
+    rng = np.random.default_rng(18)
+    flagged, looked_at = rng.random((STREAMS, 5 * LOOKS)) < 0.2, rng.random((STREAMS, 5 * LOOKS)) < 0.2
+    positive = rng.random(flagged.shape) < np.where(flagged, 0.6, 0.05)
+    cases = {"tp": flagged & positive, "fp": flagged & ~positive, "fn": ~flagged & looked_at & positive,
+             "tn": ~flagged & looked_at & ~positive, "flagged": flagged, "unflagged": ~flagged}  # fmt: skip
+    counts = {name: np.cumsum(cell, axis=1)[:, 199::10] for name, cell in cases.items()}
+    looks = VerifiedCounts.of(**{name: count.ravel() for name, count in counts.items()})
+    found = weighted_prevalence.prevalence(looks, method="confidence_sequence", level=LEVEL)
+    missed = [isinstance(one, Estimate) and not one.lower <= 0.2 * 0.6 + 0.8 * 0.05 <= one.upper for one in found]
+    assert np.reshape(missed, counts["tp"].shape).any(axis=1).sum() <= MOST_EVER
 
 
 def test_the_calibration_e_process_of_calibrated_scores_ever_reaches_twenty_in_at_most_one_stream_of_twenty():

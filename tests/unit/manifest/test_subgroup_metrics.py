@@ -35,7 +35,7 @@ def test_a_site_outlier_without_an_event_is_of_sensitivity_unless_it_names_a_rat
     assert manifest.surveillance.monitors[1].metric.proportion == proportion
 
 
-@pytest.mark.parametrize("kind", ["prevalence", "subgroup_gap", "site_outlier"])
+@pytest.mark.parametrize("kind", ["site_outlier"])
 def test_a_correction_for_verification_that_is_not_computed_is_refused_by_name(edited, kind):
     manifest = parse_manifest(edited_metric(edited, type=kind, verification_correction="begg_greenes"))
     (problem,) = unbuilt_parts(manifest, BUILT_TYPES)
