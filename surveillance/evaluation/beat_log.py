@@ -95,6 +95,9 @@ class BeatLog:
     def _hear_through(self, of_group: Int, code: Int) -> None:
         """The gateway of a device is that of its newest beat; of two that tell of the same beat the greater name."""
         device, gateway = of_group[:, 0], of_group[:, 1]
+        if (self.gateway[device] == gateway).all():
+            np.maximum.at(self._newest_beat, device, code)
+            return
         if len(self._rank) != len(self.gateways):
             self._rank = np.argsort(np.argsort(np.array(self.gateways)))
         order = np.lexsort((self._rank[gateway], code))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from surveillance.arrays import Int
 from surveillance.evaluation.rollups import Block, Rollups
 from surveillance.panes.groups import axes_of
-from surveillance.panes.rows import PaneKey, PaneRow
+from surveillance.panes.rows import PaneRow
 
 Axes = tuple[str, ...]
 
@@ -32,6 +31,9 @@ class Table:
         self.groups: list[str] = []
         self._code: dict[str, int] = {}
         self.panes: dict[int, dict[int, Int]] = {}
+        self._rows: dict[tuple[int, int], dict[int, PaneRow]] = {}
+        """Rows as last read: pane and partition -> group -> row."""
+        self.row_count = 0
         self.versions: dict[int, dict[int, int]] = {}
         """Pane -> partition -> largest version among its rows: the revision of what was read."""
         self.first_pane: list[int] = []
@@ -67,33 +69,20 @@ class Table:
             self.groups.append(group)
         return code
 
-    def add(self, row: PaneRow, code: int) -> None:
-        """Take up a row of a key that had none; `code` = of its group."""
-        pane_ms = row.key.pane_ms
-        pane = self.panes.get(pane_ms)
-        if pane is None:
-            pane, self.versions[pane_ms] = self.panes.setdefault(pane_ms, {}), {}
-            if self.earliest is None or pane_ms < self.earliest:
-                self.earliest = pane_ms
-        known = pane.get(code)
-        pane[code] = row.counts if known is None else known + row.counts
-        if code == len(self.first_pane):
-            self.first_pane.append(pane_ms)
-            self._all_seen_ms = max(self._all_seen_ms, pane_ms)
-        elif pane_ms < self.first_pane[code]:
-            self.first_pane[code] = pane_ms
-        self._changed(row, code, None)
-
-    def replace(self, row: PaneRow, code: int, earlier: PaneRow) -> None:
-        """Take up a row in place of an earlier one of the same key."""
-        pane = self.panes[row.key.pane_ms]
-        known = pane[code]
-        # What stands there is the earlier row itself where no other partition has rows of this group and pane.
-        pane[code] = row.counts if known is earlier.counts else known + (row.counts - earlier.counts)
-        self._changed(row, code, earlier)
-
-    def _changed(self, row: PaneRow, code: int, earlier: PaneRow | None) -> None:
+    def put(self, row: PaneRow, code: int) -> None:
+        """Take up a row, unless the same or a newer one of its key is there; `code` = of its group."""
         (_, _, partition, _, _, pane_ms), version = row.key, row.version
+        rows = self._rows.get((pane_ms, partition))
+        if rows is None:
+            rows = self._rows[pane_ms, partition] = {}
+        earlier = rows.get(code)
+        if earlier is None:
+            self._add(row, code)
+        elif version > earlier.version:
+            self._replace(row, code, earlier)
+        else:
+            return
+        rows[code] = row
         versions = self.versions[pane_ms]
         if version > versions.get(partition, -1):
             versions[partition] = version
@@ -105,6 +94,30 @@ class Table:
         place = pane_ms, code
         for reader in self._readers:
             reader.add(place)
+
+    def _add(self, row: PaneRow, code: int) -> None:
+        """Count a row of a key that had none."""
+        pane_ms = row.key.pane_ms
+        pane = self.panes.get(pane_ms)
+        if pane is None:
+            pane, self.versions[pane_ms] = self.panes.setdefault(pane_ms, {}), {}
+            if self.earliest is None or pane_ms < self.earliest:
+                self.earliest = pane_ms
+        self.row_count += 1
+        known = pane.get(code)
+        pane[code] = row.counts if known is None else known + row.counts
+        if code == len(self.first_pane):
+            self.first_pane.append(pane_ms)
+            self._all_seen_ms = max(self._all_seen_ms, pane_ms)
+        elif pane_ms < self.first_pane[code]:
+            self.first_pane[code] = pane_ms
+
+    def _replace(self, row: PaneRow, code: int, earlier: PaneRow) -> None:
+        """Count a row in place of an earlier one of the same key."""
+        pane = self.panes[row.key.pane_ms]
+        known = pane[code]
+        # What stands there is the earlier row itself where no other partition has rows of this group and pane.
+        pane[code] = row.counts if known is earlier.counts else known + (row.counts - earlier.counts)
 
     def seen_before(self, end_ms: int) -> Sequence[int]:
         """Codes of the groups that have a row in a pane that starts before this time."""
@@ -190,46 +203,28 @@ def merged(revisions: Iterable[Mapping[int, int]]) -> dict[int, int]:
     return found
 
 
-@dataclass(slots=True)
-class _Stored:
-    """A row as last read, and the table and group it is counted in."""
-
-    row: PaneRow
-    table: Table
-    code: int
-
-
 class PaneMirror:
-    """Rows by key as last read, and their sums. Applying a row again, or an older one, changes nothing."""
+    """Rows as last read, and their sums. Applying a row again, or an older one, changes nothing."""
 
     def __init__(self) -> None:
-        self._rows: dict[PaneKey, _Stored] = {}
         self._places: dict[tuple[str, str, str, str], tuple[Table, int]] = {}
         """Tenant, manifest, statistic and group -> its table and code."""
         self._tables: dict[TableKey, Table] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        """How many rows it holds."""
+        return sum(table.row_count for table in self._tables.values())
 
     def apply(self, rows: Sequence[PaneRow]) -> None:
         """Take up rows as the store holds them."""
+        places = self._places
         for row in rows:
-            stored = self._rows.get(row.key)
-            if stored is None:
-                table, code = self._place(row.key)
-                self._rows[row.key] = _Stored(row, table, code)
-                table.add(row, code)
-            elif row.version > stored.row.version:
-                earlier, stored.row = stored.row, row
-                stored.table.replace(row, stored.code, earlier)
-
-    def _place(self, key: PaneKey) -> tuple[Table, int]:
-        name = key[:2] + key[3:5]
-        place = self._places.get(name)
-        if place is None:
-            table = self.table(TableKey(key.tenant, key.manifest_digest, key.statistic, axes_of(key.group)))
-            place = self._places[name] = table, table.enter(key.group)
-        return place
+            tenant, digest, _, statistic, group, _ = row.key
+            place = places.get((tenant, digest, statistic, group))
+            if place is None:
+                table = self.table(TableKey(tenant, digest, statistic, axes_of(group)))
+                place = places[tenant, digest, statistic, group] = table, table.enter(group)
+            place[0].put(row, place[1])
 
     def table(self, key: TableKey) -> Table:
         """The table, empty where no row of it has come."""
