@@ -7,28 +7,7 @@ from collections.abc import Iterator
 from surveillance.errors import Problem
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
-from surveillance.manifest.metrics_performance import (
-    BernoulliCusum,
-    BrierScore,
-    Calibration,
-    CalibrationError,
-    Discrimination,
-    Prevalence,
-    ProportionVsFloor,
-    SubgroupGap,
-)
 from surveillance.manifest.model_monitors import Monitor
-
-_CORRECTED = (
-    ProportionVsFloor,
-    BernoulliCusum,
-    Calibration,
-    CalibrationError,
-    BrierScore,
-    Discrimination,
-    Prevalence,
-    SubgroupGap,
-)
 
 
 def unbuilt_parts(manifest: Manifest, built: frozenset[str]) -> list[Problem]:
@@ -46,7 +25,7 @@ def _parts(monitor: Monitor, path: str, built: frozenset[str]) -> Iterator[Probl
         yield _not_yet(f"{path}.metric.type", monitor, f'metric type "{metric.type}"')
         return
     corrects = isinstance(metric, Labelled) and metric.verification_correction == "begg_greenes"
-    if (corrects and not isinstance(metric, _CORRECTED)) or (corrects and metric.type == "calibration_error"):
+    if corrects and metric.type == "calibration_error":
         yield _not_yet(f"{path}.metric.verification_correction", monitor, f'begg_greenes for "{metric.type}"')
 
 

@@ -373,6 +373,7 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     "weighted_gap.gap_to_overall": _verified(by_flag, family=True, event="sensitivity"),
     "weighted_gap.gap_to_baseline": _verified(with_share(("share", "share_n"), by_flag), event="specificity"),
     "weighted_prevalence.prevalence": _verified(with_share(("reference", "reference_n"), by_flag)),
+    "weighted_site_outlier.site_outlier": _verified(by_flag, family=True, event="sensitivity"),
     "weighted_calibration.calibration_in_the_large": _WEIGHTED_LINE,
 }
 

@@ -93,3 +93,18 @@ def test_a_gap_is_of_the_cases_and_not_of_who_was_verified() -> None:
     assert [one["verdict"] for one in (whole, naive, corrected)] == ["met", "breached", "met"]
     assert corrected["estimate"]["method"] == "inverse_coverage_newcombe"
     assert corrected["estimate"]["n"] == naive["estimate"]["n"]
+
+
+def test_the_site_outside_the_funnel_is_the_one_that_misses_and_not_the_one_that_verifies() -> None:
+    """Five sites verify one unflagged case in ten, one of them overlooks most positives; a sixth verifies every case."""
+    rng = np.random.default_rng(4)
+    cases = [case for name in "abcd" for case in cohort(rng, name, 1000)]
+    cases += cohort(rng, "misses", 1000, overlooked=0.9)
+    cases += [case._replace(seen=True) for case in cohort(rng, "thorough", 1000)]
+    metric, limit = {"type": "site_outlier", "event": "sensitivity"}, {"p": 0.01}
+    found = {
+        name: {site: line["verdict"] for site, line in told(watch(one, limit, by=["site"]), cases).items()}
+        for name, one in (("naive", metric), ("corrected", metric | CORRECTED))
+    }
+    assert {site for site, verdict in found["naive"].items() if verdict == "breached"} == set()
+    assert {site for site, verdict in found["corrected"].items() if verdict == "breached"} == {"misses"}

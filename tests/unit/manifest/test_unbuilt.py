@@ -17,7 +17,7 @@ def test_types_that_are_built_are_not_named(small):
     assert unbuilt_parts(parse_manifest(small), frozenset({"psi", "identity_mismatch", "proportion_vs_floor"})) == []
 
 
-BUILT = frozenset({"psi", "identity_mismatch", "proportion_vs_floor", "auroc", "brier", "site_outlier", "calibration_error"})
+BUILT = frozenset({"psi", "identity_mismatch", "proportion_vs_floor", "auroc", "brier", "calibration_error"})
 CORRECTED = {"verification_correction": "begg_greenes"}
 
 
@@ -25,7 +25,6 @@ CORRECTED = {"verification_correction": "begg_greenes"}
     ("metric", "limit", "path"),
     [
         ({"type": "calibration_error"} | CORRECTED, {"ci_lower_above": 0.1}, "metric.verification_correction"),
-        ({"type": "site_outlier"} | CORRECTED, {"p": 0.01}, "metric.verification_correction"),
     ],
 )
 def test_what_a_built_type_cannot_do_yet_is_named_too(edited, metric, limit, path):
