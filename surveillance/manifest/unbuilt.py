@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from surveillance.errors import Problem
 from surveillance.manifest.manifest import Manifest
-from surveillance.manifest.metric_kind import Labelled
 from surveillance.manifest.model_monitors import Monitor
 
 
 def unbuilt_parts(manifest: Manifest, built: frozenset[str]) -> list[Problem]:
-    """One error for each monitor whose metric type is not among `built`, and for what a built type cannot do yet."""
+    """One error for each monitor whose metric type is not among `built`."""
     return [
         problem
         for index, monitor in enumerate(manifest.surveillance.monitors)
@@ -23,10 +22,6 @@ def _parts(monitor: Monitor, path: str, built: frozenset[str]) -> Iterator[Probl
     metric = monitor.metric
     if metric.type not in built:
         yield _not_yet(f"{path}.metric.type", monitor, f'metric type "{metric.type}"')
-        return
-    corrects = isinstance(metric, Labelled) and metric.verification_correction == "begg_greenes"
-    if corrects and metric.type == "calibration_error":
-        yield _not_yet(f"{path}.metric.verification_correction", monitor, f'begg_greenes for "{metric.type}"')
 
 
 def _not_yet(path: str, monitor: Monitor, what: str) -> Problem:

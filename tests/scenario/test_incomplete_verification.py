@@ -22,10 +22,11 @@ class Case(NamedTuple):
     seen: bool
 
 
-def cohort(rng: np.random.Generator, site: str, cases: int, *, overlooked: float = 0.0) -> list[Case]:
-    """Calibrated scores; of the positives that would be flagged, so many score low all the same."""
+def cohort(rng: np.random.Generator, site: str, cases: int, *, overlooked: float = 0.0, too_high: float = 0.0) -> list[Case]:
+    """Calibrated scores, but for flagged ones, which say so much too high a risk; of the positives that would be flagged, so
+    many score low all the same."""
     score = np.round(rng.beta(0.7, 3.0, cases), 6)
-    label = rng.random(cases) < score
+    label = rng.random(cases) < score - np.where(score >= 0.5, too_high, 0.0)
     low = label & (score >= 0.5) & (rng.random(cases) < overlooked)
     score[low] = np.round(score[low] / 3, 6)
     seen = (score >= 0.5) | (rng.random(cases) < VERIFIED)
@@ -108,3 +109,18 @@ def test_the_site_outside_the_funnel_is_the_one_that_misses_and_not_the_one_that
     }
     assert {site for site, verdict in found["naive"].items() if verdict == "breached"} == set()
     assert {site for site, verdict in found["corrected"].items() if verdict == "breached"} == {"misses"}
+
+
+def test_an_error_of_flagged_scores_counts_for_no_more_cases_than_there_are() -> None:
+    cases = cohort(np.random.default_rng(5), "s", 3000, too_high=0.4)
+    metric, limit = {"type": "calibration_error"}, {"ci_lower_above": 0.15}
+    whole, naive, corrected = (
+        told(watch(one, limit), cases, everything=everything)[""]
+        for one, everything in ((metric, True), (metric, False), (metric | CORRECTED, False))
+    )
+    assert naive["estimate"]["lower"] > 1.3 * whole["estimate"]["value"]
+    assert corrected["estimate"]["lower"] < whole["estimate"]["value"] < corrected["estimate"]["upper"]
+    assert [one["verdict"] for one in (whole, naive, corrected)] == ["met", "breached", "met"]
+    assert corrected["estimate"]["method"] == "inverse_coverage_debiased_rms_chi2"
+    assert corrected["estimate"]["n"] == sum(case.seen for case in cases)
+    assert corrected["estimate"]["p"] < 0.01
