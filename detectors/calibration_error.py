@@ -14,6 +14,8 @@ from detectors.intervals import normal_quantile
 from detectors.outcomes import outcomes
 from detectors.reliability_bins import GROUPS, ReliabilityBins
 
+METHOD = "debiased_rms_chi2"
+
 
 @silent
 def calibration_error(
@@ -35,13 +37,8 @@ def calibration_error(
     (0.0517, 0.0, 0.1293, 0.0895)
     """
     bins = ReliabilityBins.of(neg, pos, sum_micro, groups)
-    gaps = _Gaps.of(bins)
-    square = (gaps.weight * gaps.gap**2).sum(axis=1)
-    value = np.sqrt(np.maximum(square - (gaps.weight * gaps.variance).sum(axis=1), 0.0))
-    lower, upper = _bounds(gaps, square, normal_quantile(level))
-    return outcomes(
-        value, lower, upper, bins.n, "debiased_rms_chi2", refusals=bins.refusals(), p=_p_of_calibration(bins, gaps, square)
-    )
+    error = root_mean_square(Gaps.of(bins), level)
+    return outcomes(error.value, error.lower, error.upper, bins.n, METHOD, refusals=bins.refusals(), p=error.p)
 
 
 @silent
@@ -58,7 +55,7 @@ def expected_calibration_error(
     (0.05, 0.0049, 0.1444)
     """
     bins = ReliabilityBins.of(neg, pos, sum_micro, groups)
-    gaps = _Gaps.of(bins)
+    gaps = Gaps.of(bins)
     size = np.abs(gaps.gap)
     reach = normal_quantile(level) * np.sqrt(np.maximum(gaps.variance, gaps.calibrated))
     lower = (gaps.weight * np.maximum(size - reach, 0.0)).sum(axis=1)
@@ -66,38 +63,67 @@ def expected_calibration_error(
     return outcomes((gaps.weight * size).sum(axis=1), lower, upper, bins.n, "ece_pointwise", refusals=bins.refusals())
 
 
-class _Gaps(NamedTuple):
-    """Per group (C, G): rows, their share of all, observed share minus mean score, and the variance of that difference as it
-    is found in the group and as it is where the scores are right."""
+class Gaps(NamedTuple):
+    """Groups of scores, all (C, G).
 
-    rows: Float
+    Their share of all rows; observed share minus mean score; the variance of that difference as it is found in the group, and
+    as it is where the scores are right, with its fourth cumulant; the square by which one event more would change it.
+    """
+
     weight: Float
     gap: Float
     variance: Float
     calibrated: Float
+    fourth: Float
+    one_event: Float
 
     @staticmethod
-    def of(bins: ReliabilityBins) -> _Gaps:
+    def of(bins: ReliabilityBins) -> Gaps:
+        """The gaps of rows that all count the same."""
         rows = bins.sums(bins.total)
         size = np.where(rows > 0, rows, 1.0)
         gap = (bins.sums(bins.pos) - bins.sums(bins.total * bins.score)) / size
-        calibrated = bins.sums(bins.total * bins.score * (1.0 - bins.score)) / size**2
+        chance = bins.score * (1.0 - bins.score)
+        calibrated = bins.sums(bins.total * chance) / size**2
         squares = bins.sums(bins.pos * (1.0 - bins.score) ** 2 + bins.neg * bins.score**2)
         found = np.maximum(squares - rows * gap**2, 0.0) / np.maximum(rows - 1.0, 1.0) / size
-        weight = rows / np.where(bins.n > 0, bins.n, 1.0)[:, None]
-        return _Gaps(rows, weight, gap, np.where(rows > 1, found, calibrated), calibrated)
+        return Gaps(
+            weight=rows / np.where(bins.n > 0, bins.n, 1.0)[:, None],
+            gap=gap,
+            variance=np.where(rows > 1, found, calibrated),
+            calibrated=calibrated,
+            fourth=bins.sums(bins.total * chance * (1.0 - 6.0 * chance)) / size**4,
+            one_event=np.where(rows > 0, 1.0, 0.0) / size**2,
+        )
 
 
-def _bounds(gaps: _Gaps, square: Float, z: float) -> tuple[Float, Float]:
+class RootMeanSquare(NamedTuple):
+    """The debiased error with its bounds, and the p of calibration; all (C,)."""
+
+    value: Float
+    lower: Float
+    upper: Float
+    p: Float
+
+
+def root_mean_square(gaps: Gaps, level: float) -> RootMeanSquare:
+    """The error of `calibration_error` from gaps of whatever rows."""
+    square = (gaps.weight * gaps.gap**2).sum(axis=1)
+    value = np.sqrt(np.maximum(square - (gaps.weight * gaps.variance).sum(axis=1), 0.0))
+    lower, upper = _bounds(gaps, square, normal_quantile(level))
+    return RootMeanSquare(value, lower, upper, _p_of_calibration(gaps, square))
+
+
+def _bounds(gaps: Gaps, square: Float, z: float) -> tuple[Float, Float]:
     expected = gaps.weight * np.maximum(gaps.variance, gaps.calibrated)
-    one_event = gaps.weight * np.where(gaps.rows > 0, 1.0, 0.0) / np.where(gaps.rows > 0, gaps.rows, 1.0) ** 2
+    one_event = gaps.weight * gaps.one_event
     noise = expected.sum(axis=1)
     lower = _noncentrality(square, noise, _scale(gaps, expected, square), z)[0]
     upper = _noncentrality(square, noise, _scale(gaps, expected + one_event, square), z)[1]
     return np.sqrt(lower), np.minimum(np.sqrt(upper), 1.0)
 
 
-def _scale(gaps: _Gaps, variance: Float, square: Float) -> Float:
+def _scale(gaps: Gaps, variance: Float, square: Float) -> Float:
     """Mean weighted variance of the groups, each by its part in the sum of squares; by its own size where there is no gap."""
     part = np.where((square > 0)[:, None], gaps.weight * gaps.gap**2, variance)
     whole = part.sum(axis=1)
@@ -115,13 +141,10 @@ def _noncentrality(square: Float, noise: Float, scale: Float, z: float) -> tuple
     return np.where(scale > 0, lower, square), np.where(scale > 0, upper, square)
 
 
-def _p_of_calibration(bins: ReliabilityBins, gaps: _Gaps, square: Float) -> Float:
+def _p_of_calibration(gaps: Gaps, square: Float) -> Float:
     """1 where scores of 0 and 1 alone leave nothing to chance and came true, 0 where they did not."""
-    chance = bins.score * (1.0 - bins.score)
-    size = np.where(gaps.rows > 0, gaps.rows, 1.0)
-    fourth = bins.sums(bins.total * chance * (1.0 - 6.0 * chance)) / size**4
     mean = (gaps.weight * gaps.calibrated).sum(axis=1)
-    variance = (gaps.weight**2 * (2.0 * gaps.calibrated**2 + fourth)).sum(axis=1)
+    variance = (gaps.weight**2 * (2.0 * gaps.calibrated**2 + gaps.fourth)).sum(axis=1)
     known = (mean > 0) & (variance > 0)
     half_degrees = mean**2 / np.where(known, variance, 1.0)
     p = special.gammaincc(half_degrees, half_degrees * square / np.where(known, mean, 1.0))

@@ -128,9 +128,14 @@ class CorrectedShare:
         return CorrectedShare(before + after, np.maximum(above, below))
 
     @property
+    def inside(self) -> Float:
+        """Weighted cases inside, (C,)."""
+        return self.sums[:, _INSIDE]
+
+    @property
     def whole(self) -> Float:
         """Weighted cases that the share is of, (C,)."""
-        found: Float = self.sums[:, _INSIDE] + self.sums[:, _OUTSIDE]
+        found: Float = self.inside + self.sums[:, _OUTSIDE]
         return found
 
     @property
@@ -141,7 +146,18 @@ class CorrectedShare:
     @property
     def value(self) -> Float:
         """The share; 0 where there is no case."""
-        found: Float = self.sums[:, _INSIDE] / np.where(self.whole > 0, self.whole, 1.0)
+        found: Float = self.inside / np.where(self.whole > 0, self.whole, 1.0)
+        return found
+
+    @property
+    def filled(self) -> Float:
+        """The share where a side on which no case was found holds half a case of the largest weight, if not all are verified."""
+        inside, outside = (
+            np.where(self.sums[:, at] > 0, self.sums[:, at], np.maximum(self.largest[:, side] - 1.0, 0.0) / 2.0)
+            for side, at in enumerate((_INSIDE, _OUTSIDE))
+        )
+        whole = inside + outside
+        found: Float = inside / np.where(whole > 0, whole, 1.0)
         return found
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ _WINSORISED = 0.1
 _FEWEST_SITES = 3
 
 Kind = Literal["share", "rate"]
+METHOD = "funnel_empirical_bayes"
 
 
 @silent
@@ -43,34 +44,50 @@ def site_outlier(k: ArrayLike, n: ArrayLike, *, kind: Kind = "share", level: flo
     wrong = impossible_share(part, whole) if kind == "share" else ~((part >= 0) & (whole >= 0))
     wrong |= ~np.isfinite(part + whole)
     used = ~wrong & (whole > 0)
-    sites = int(used.sum())
     size = np.where(used, whole, 1.0)
-    ratio = np.where(used, part, 0.0) / size
-    y = np.arcsin(np.sqrt(ratio)) if kind == "share" else np.sqrt(ratio)
-    own = 0.25 / size
-    target = _target(part, whole, used, kind)
-    tau2 = _between(y, own, target, used) if sites >= _FEWEST_SITES else 0.0
-    p = np.minimum(2.0 * special.ndtr(-np.abs(y - target) / np.sqrt(own + tau2)), 1.0)
-    kept = tau2 / (tau2 + own)
-    centre = 1.0 / max(float((used / (own + tau2)).sum()), 1e-300)
-    mean = target + kept * (y - target)
-    reach = normal_quantile(level) * np.sqrt(own * kept + (1.0 - kept) ** 2 * centre)
-    value, lower, upper = (_back(scaled, kind) for scaled in (mean, mean - reach, mean + reach))
-    too_few: Bool = np.full(len(size), sites < _FEWEST_SITES)
+    placed = funnel(np.where(used, part, 0.0) / size, size, _target(part, whole, used, kind), used, kind=kind, level=level)
     refusals = [
         (wrong, Reason.DEGENERATE_OUTCOMES),
         (whole == 0, Reason.NO_EXPOSURE),
-        (too_few, Reason.UNKNOWN_REFERENCE),
+        (placed.too_few, Reason.UNKNOWN_REFERENCE),
     ]
-    return outcomes(value, lower, upper, whole, "funnel_empirical_bayes", refusals=refusals, p=p)
+    return outcomes(placed.value, placed.lower, placed.upper, whole, METHOD, refusals=refusals, p=placed.p)
+
+
+class Funnel(NamedTuple):
+    """Empirical Bayes estimates and p of each site, (C,); `too_few` = there are too few sites for a funnel."""
+
+    value: Float
+    lower: Float
+    upper: Float
+    p: Float
+    too_few: Bool
+
+
+def funnel(ratio: Float, size: Float, target: float, used: Bool, *, kind: Kind, level: float) -> Funnel:
+    """The funnel of `site_outlier` from each site's ratio (C,), the cases that it rests on (C,) and the ratio of all sites.
+
+    Sites that are not `used` get a place in the funnel and have no part in it.
+    """
+    sites = int(used.sum())
+    centre, y = float(_forth(np.array([target]), kind)[0]), _forth(ratio, kind)
+    own = 0.25 / size
+    tau2 = _between(y, own, centre, used) if sites >= _FEWEST_SITES else 0.0
+    p = np.minimum(2.0 * special.ndtr(-np.abs(y - centre) / np.sqrt(own + tau2)), 1.0)
+    kept = tau2 / (tau2 + own)
+    of_centre = 1.0 / max(float((used / (own + tau2)).sum()), 1e-300)
+    mean = centre + kept * (y - centre)
+    reach = normal_quantile(level) * np.sqrt(own * kept + (1.0 - kept) ** 2 * of_centre)
+    value, lower, upper = (_back(scaled, kind) for scaled in (mean, mean - reach, mean + reach))
+    return Funnel(value, lower, upper, p, np.full(len(size), sites < _FEWEST_SITES))
 
 
 def _target(part: Float, whole: Float, used: Bool, kind: Kind) -> float:
-    """The ratio of all sites together, on the working scale."""
+    """The ratio of all sites together."""
     scale = max(float(np.max(whole, where=used, initial=0.0)), 1e-300)
     total = float(np.sum(whole / scale, where=used))
     ratio = float(np.sum(part / scale, where=used)) / total if total > 0 else 0.0
-    return float(np.arcsin(np.sqrt(min(ratio, 1.0)))) if kind == "share" else float(np.sqrt(ratio))
+    return min(ratio, 1.0) if kind == "share" else ratio
 
 
 def _between(y: Float, own: Float, target: float, used: Bool) -> float:
@@ -84,6 +101,10 @@ def _between(y: Float, own: Float, target: float, used: Bool) -> float:
     weight = weight / scale
     spread = float(weight.sum() - (weight**2).sum() / weight.sum()) * scale
     return max(0.0, (sites * phi - (sites - 1)) / spread) if spread > 0 else 0.0
+
+
+def _forth(ratio: Float, kind: Kind) -> Float:
+    return np.asarray(np.arcsin(np.sqrt(ratio)) if kind == "share" else np.sqrt(ratio))
 
 
 def _back(scaled: Float, kind: Kind) -> Float:

@@ -78,7 +78,7 @@ def load_registration(path: Path) -> Registration:
 
     Raises:
         InvalidInput: the file cannot be read.
-        InvalidManifest: it has problems, or names a metric type that is not built yet.
+        InvalidManifest: it has problems.
     """
     return registration_of(read_document(path), str(path))
 

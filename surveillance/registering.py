@@ -12,9 +12,7 @@ from surveillance.manifest.lint import RULES_OF_RELEASE, RULES_OF_WATCHING, lint
 from surveillance.manifest.lint_view import Rule
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.parse import parse_manifest
-from surveillance.manifest.unbuilt import unbuilt_parts
 from surveillance.panes.plan import plan_of
-from surveillance.panes.readings import BUILT_TYPES
 from surveillance.registry import ALWAYS_MS, IN_FORCE_DELAY_MS, Registration
 
 log = logging.getLogger(__name__)
@@ -27,15 +25,14 @@ def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: 
     `registered_ms`, as in replay and header time, from `effective_from`, else from the start.
 
     Raises:
-        InvalidManifest: it cannot be watched by as it stands, or names a metric type that is not built yet. Warnings, and
-            errors that only keep a manifest from release, stop nothing; the latter are logged.
+        InvalidManifest: it cannot be watched by as it stands. Warnings, and errors that only keep a manifest from release,
+            stop nothing; the latter are logged.
     """
     problems = _errors(document, RULES_OF_WATCHING)
     try:
         manifest = parse_manifest(document, source)
     except InvalidManifest:
         raise InvalidManifest(source, problems) from None  # faults of sense beside those of structure
-    problems += unbuilt_parts(manifest, BUILT_TYPES)
     if problems:
         raise InvalidManifest(source, problems)
     for problem in _errors(document, RULES_OF_RELEASE):

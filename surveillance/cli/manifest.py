@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,18 +151,12 @@ def register(file: Path, settings: Settings) -> None:
 
 
 def _problems(path: Path) -> Sequence[Problem]:
-    """What lint finds, and, where nothing is wrong, a warning of each metric type that cannot be run yet."""
+    """What lint finds; of a file that is no document, why."""
     from surveillance.manifest.lint import lint as find_problems
-    from surveillance.manifest.parse import parse_manifest, read_document
-    from surveillance.manifest.unbuilt import unbuilt_parts
-    from surveillance.panes.readings import BUILT_TYPES
+    from surveillance.manifest.parse import read_document
 
     try:
         document = read_document(path)
     except InvalidManifest as error:
         return error.problems
-    found = find_problems(document)
-    if any(each.severity == "error" for each in found):
-        return found
-    unbuilt = unbuilt_parts(parse_manifest(document, str(path)), BUILT_TYPES)
-    return [*found, *(replace(each, severity="warning") for each in unbuilt)]
+    return find_problems(document)

@@ -153,6 +153,13 @@ class Table:
             return sorted(pane for pane in self.panes if start_ms <= pane < end_ms)
         return (pane for pane in steps if pane in self.panes)
 
+    def holds_any(self, start_ms: int, end_ms: int, pane_ms: int) -> bool:
+        """Whether a pane of [start, end) holds rows."""
+        steps = range(start_ms, end_ms, pane_ms)
+        if len(steps) > len(self.panes):
+            return any(start_ms <= pane < end_ms for pane in reversed(self.panes))  # the newest first: most often it is one
+        return any(pane in self.panes for pane in steps)
+
 
 class RunningTotal:
     """Sums of a table over every pane before an end that only ever grows; a change to an earlier pane is added when it comes."""

@@ -1,4 +1,4 @@
-"""Which judge serves which metric type. The union of types is closed; what is not built is refused before it runs."""
+"""Which judge serves which metric type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Protocol, runtime_checkable
 from surveillance.evaluation.acknowledgements import AcknowledgementMonitor
 from surveillance.evaluation.arrivals import ArrivalsMonitor
 from surveillance.evaluation.clocks import ClockMonitor
-from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.event_monitors import EventMonitor
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.heartbeats import HeartbeatMonitor
@@ -56,17 +55,8 @@ class Standing(Protocol):
 
 
 def judge_of(subject: Subject, monitor: Monitor) -> MonitorJudge:
-    """The judge of a monitor.
-
-    Raises:
-        NotImplementedError: the metric type is not built; `unbuilt_parts` refuses such a manifest by name.
-    """
-    kind = monitor.metric.type
-    if kind in JUDGES:
-        return JUDGES[kind](subject, monitor)
-    if kind in ESTIMATORS:
-        return SumsMonitor(subject, monitor)
-    raise NotImplementedError(kind)
+    """The judge of a monitor."""
+    return JUDGES.get(monitor.metric.type, SumsMonitor)(subject, monitor)
 
 
 JUDGES: Mapping[str, Callable[[Subject, Monitor], MonitorJudge]] = {
@@ -85,4 +75,4 @@ JUDGES: Mapping[str, Callable[[Subject, Monitor], MonitorJudge]] = {
     "trend_test": TrendMonitor,
     "run_rule": RunRuleMonitor,
 }
-"""Types whose result is no function of the sums of one window."""
+"""Types whose result is no function of the sums of one window; the others have an estimator."""

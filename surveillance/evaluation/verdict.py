@@ -71,11 +71,7 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
-    """Verdict of one condition.
-
-    Raises:
-        KeyError: the condition belongs to a metric type that is not built; such manifests are refused before they run.
-    """
+    """Verdict of one condition."""
     if key == "coverage_mature_below":
         return Verdict.INCONCLUSIVE if finding.coverage is None else _BREACHED_IF[finding.coverage < limit]
     estimate = finding.outcome

@@ -103,7 +103,7 @@ class WindowedMonitor(ABC):
             return True
         reach = LONGEST_EXTENSION_MS if self.accumulates() else self.size_ms
         start = end - max(reach, self.size_ms)
-        return any(True for sums in self._sums for _ in sums.table.inside(start, end, sums.pane_ms))
+        return any(sums.table.holds_any(start, end, sums.pane_ms) for sums in self._sums)
 
     def accumulates(self) -> bool:
         return self.subject.plan.manifest.strata.below_min == "accumulate"

@@ -13,12 +13,14 @@ from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.looks_together import are_judged_together
 from surveillance.foresight.monitor_cells import cells_of, one_by_one, series_of
+from surveillance.foresight.periodic_rules import is_periodic, periodic_of
+from surveillance.foresight.quiet_events import field_of
 from surveillance.foresight.quiet_time import Cell, QuietLines
 from surveillance.foresight.stand_ins import stand_in
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_inputs import NormalChart
 from surveillance.manifest.metrics_performance import BernoulliCusum
-from surveillance.manifest.metrics_safety import MaxSprtPoisson, TrendTest
+from surveillance.manifest.metrics_safety import MaxSprtPoisson
 from surveillance.manifest.model_limits import LevelLimit
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.times import DAY_MS
@@ -27,7 +29,6 @@ NOTHING_EXPECTED = frozenset(
     {
         "identity_mismatch",
         "mismatch_count",
-        "duplicate_rate",
         "heartbeat_gap",
         "clock_offset_s",
         "min_value",
@@ -35,9 +36,6 @@ NOTHING_EXPECTED = frozenset(
     }
 )
 """Types that count what a field in which all is well does not have: each one found is no false alarm."""
-_MONTH_DAYS = 365.25 / 12
-_RISING_SIX = 1 / 720
-"""Chance that six exchangeable points rise strictly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,8 @@ def false_alarms_of(manifest: Manifest, digest: str, field: FieldAssumptions, mo
         return _of_label_chart(manifest, field, monitor, metric)
     if isinstance(metric, NormalChart):
         return _of_normal_chart(manifest, field, monitor, metric)
+    if is_periodic(monitor):
+        return [_of_periods(manifest, field, monitor, level) for level in levels]
     if not cells_of(manifest, field, monitor):
         return [_without_cells(manifest, digest, field, monitor, level, limit) for level, limit in levels.items()]
     lines = quiet_lines(manifest, digest, field, monitor)
@@ -83,7 +83,8 @@ def _without_cells(
 
 def quiet_lines(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> QuietLines:
     """Simulated windows of a monitor that judges sums."""
-    return QuietLines(manifest, digest, field, _by_themselves(manifest, cells_of(manifest, field, monitor)))
+    cells = _by_themselves(manifest, cells_of(manifest, field, monitor))
+    return QuietLines(manifest, digest, field_of(manifest, field, monitor), cells)
 
 
 def _by_themselves(manifest: Manifest, cells: Sequence[Cell]) -> Sequence[Cell]:
@@ -139,6 +140,14 @@ def _of_normal_chart(manifest: Manifest, field: FieldAssumptions, monitor: Monit
     ]
 
 
+def _of_periods(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, level: str) -> FalseAlarms:
+    scopes = list(periodic_of(manifest, field, monitor, level))
+    if not scopes:
+        return FalseAlarms(monitor.id, level, None, "not estimated: the manifest does not say what its points are compared with")
+    rate = math.fsum(one.scope.alike * one.false_alarms_a_look * 30 / one.period_days for one in scopes)
+    return FalseAlarms(monitor.id, level, rate, "exact, period by period")
+
+
 def normal_run_length(metric: NormalChart, h: float, shift: float = 0.0) -> RunLength:
     """Windows until a normal chart signals; a `shift`, in units of z, is taken on the side that the chart looks at."""
     tail = metric.tail if shift == 0.0 else "upper"
@@ -155,10 +164,6 @@ def _nominal(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, limi
         if limit.llr is None:
             return 0.0, "none expected: that T is used up is no false alarm"
         return test.false_alarms_per_30_days(limit.llr), f"exact, mean of a year; T is used up in {test.horizon_days:.0f} days"
-    if isinstance(metric, TrendTest) and limit.p is not None:
-        return limit.p / metric.looks * 30 / _MONTH_DAYS, "alpha of the test, spent over its looks"
-    if limit.hit is not None:
-        return _RISING_SIX * 30 / _MONTH_DAYS, "six exchangeable points rise once in 720"
     scopes = [scope for axes in monitor.axes or ((),) for scope in scopes_of(manifest, field, axes)]
     if limit.p is not None:
         return _of_p(manifest, monitor, limit, math.fsum(scope.alike for scope in scopes))

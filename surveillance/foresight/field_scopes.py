@@ -58,8 +58,8 @@ def levels_of(manifest: Manifest, field: FieldAssumptions, axis_id: str) -> list
     """Levels of an axis: as declared, else those with references of their own, else those of the population."""
     axis = manifest.axis(axis_id)
     source = axis.source if axis is not None else IMPLICIT_AXES.get(axis_id, "")
-    if source in ("site_id", "gateway_id"):
-        # A gateway stands at a site: as many of them as sites.
+    if source in ("site_id", "gateway_id", "device_id"):
+        # A manifest does not count its gateways and devices: there is at least one at each site.
         return _merged(field.sites, _named(manifest, axis_id))
     known = _known_shares(manifest, axis_id)
     declared = (axis.levels if axis is not None else None) or (_of_population(manifest, axis_id) if not known else [])

@@ -11,16 +11,19 @@ from surveillance.evaluation.evidence import Scope
 from surveillance.foresight.adverse_events import SafetyTest
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.detection import FALSE_ALARM, Detector, smallest_seen
-from surveillance.foresight.false_alarms import NOTHING_EXPECTED, chart_days, normal_run_length
+from surveillance.foresight.false_alarms import chart_days, normal_run_length
 from surveillance.foresight.field_scopes import scopes_of
-from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, Harm, harm_of
+from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, Harm, dispersion_of, harm_of
 from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.monitor_cells import cells_of, peers_of
 from surveillance.foresight.onset import Onset
+from surveillance.foresight.periodic_rules import is_periodic, periodic_of
+from surveillance.foresight.quiet_events import field_of
 from surveillance.foresight.stand_ins import SLOWER, StandIn, coverage_seen, stand_in
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
 from surveillance.manifest.metrics_inputs import NormalChart
+from surveillance.manifest.metrics_operation import CERTIFICATE_DAYS, LowestValue
 from surveillance.manifest.metrics_performance import BernoulliCusum
 from surveillance.manifest.metrics_safety import MaxSprtPoisson
 from surveillance.manifest.model_limits import LEVELS
@@ -35,6 +38,8 @@ _QUIET_PART = -math.log(1 - FALSE_ALARM)
 _MOST_SHIFT = 5.0
 _RISK, _MOST_RISK = 2.0, 50.0
 _MOST_WINDOWS = 1 << 18
+AT_ONCE = frozenset({"identity_mismatch", "mismatch_count", "event_count", "heartbeat_gap", "min_value"})
+"""Types that no chance stands between a harm and its incident: one event, or one look, is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,10 @@ def foreseen_harms(
         yield from _by_normal_chart(manifest, field, monitor, monitor.metric, level, stated)
     elif isinstance(monitor.metric, MaxSprtPoisson):
         yield from _by_safety_test(field, monitor, monitor.metric, level, stated)
-    elif monitor.metric.type in NOTHING_EXPECTED:
-        yield from _by_count(manifest, monitor, level)
+    elif is_periodic(monitor):
+        yield from _by_periods(manifest, field, monitor, level, stated)
+    elif monitor.metric.type in AT_ONCE:
+        yield from _at_once(manifest, monitor, level)
     else:
         yield from _by_windows(manifest, digest, field, monitor, level, stated)
 
@@ -107,7 +114,7 @@ def _by_windows(
     if harm is None:
         return
     delay_days = field.label_delay_h / 24 if isinstance(monitor.metric, Labelled) else 0.0
-    cells = cells_of(manifest, field, monitor)
+    cells, field = cells_of(manifest, field, monitor), field_of(manifest, field, monitor)
     for cell in cells:
         onset = Onset(manifest, digest, field, cell, level, peers_of(cell, cells))
         detector = Detector(manifest, onset, cell, level, delay_days)
@@ -139,18 +146,33 @@ def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, st
         yield ForeseenHarm(monitor.id, cell.scope.scope, cell.scope.alike, level, harm.told(harm.effect), days, smallest, words)
 
 
-def _by_count(manifest: Manifest, monitor: Monitor, level: str) -> Iterator[ForeseenHarm]:
-    """So many events or missed beats open an incident at the next look, whatever their number in the field."""
+def _at_once(manifest: Manifest, monitor: Monitor, level: str) -> Iterator[ForeseenHarm]:
+    """What opens an incident at the next look, or at the k-th, whatever the volume of the field."""
     limit, telemetry = monitor.limits.by_level[level], manifest.surveillance.telemetry
     if limit.missed is not None:
         wait_ms, amount, text = limit.missed * telemetry.heartbeat_interval_ms, float(limit.missed), "{:.3g} beats are missed"
     elif limit.ge is not None:
         window = manifest.surveillance.window(monitor.window or "")
         wait_ms, amount, text = window.slide_ms if window is not None else base_pane_ms(manifest), limit.ge, "{:.3g} such events"
+    elif limit.below is not None and isinstance(monitor.metric, LowestValue):
+        # A certificate runs down by itself; any other number must be heard first.
+        heard_ms = 0 if monitor.metric.field == CERTIFICATE_DAYS else telemetry.heartbeat_interval_ms
+        wait_ms = manifest.persistence_of(monitor, level).k * base_pane_ms(manifest) + heard_ms
+        amount, text = limit.below, f"{monitor.metric.field} falls below {{:.4g}}"
     else:
         return
     words = text.format(amount)
     yield ForeseenHarm(monitor.id, (), 1, level, words, wait_ms / DAY_MS, amount, words)
+
+
+def _by_periods(
+    manifest: Manifest, field: FieldAssumptions, monitor: Monitor, level: str, stated: Stated
+) -> Iterator[ForeseenHarm]:
+    for one in periodic_of(manifest, field, monitor, level):
+        harm, scope = one.harm, one.scope
+        days, smallest = one.days(stated.power), one.smallest(stated.within_days, stated.power)
+        words = "none" if smallest is None else harm.told(smallest)
+        yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, harm.told(harm.effect), days, smallest, words)
 
 
 def _by_safety_test(
@@ -211,7 +233,7 @@ def _by_normal_chart(
     for axes in monitor.axes or ((),):
         for scope in scopes_of(manifest, field, axes):
             cases = field.per_day * scope.share * window.size_ms / DAY_MS
-            scale = math.sqrt(max(cases, 1.0)) / _dispersion(manifest, metric) if of_cases else 1.0
+            scale = math.sqrt(max(cases, 1.0)) / dispersion_of(manifest, metric) if of_cases else 1.0
 
             def run(size: float, scale: float = scale) -> RunLength:
                 return normal_run_length(metric, h, size * scale)
@@ -226,11 +248,6 @@ def _by_normal_chart(
             smallest = smallest_seen(seen, _MOST_SHIFT) if seen(_MOST_SHIFT) else None
             words = "none" if smallest is None else text.format(smallest)
             yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), days, smallest, words)
-
-
-def _dispersion(manifest: Manifest, metric: NormalChart) -> float:
-    feature = manifest.baselines.feature(metric.feature) if metric.feature is not None else None
-    return metric.dispersion or (feature.dispersion if feature is not None else None) or 1.0
 
 
 def _windows(run: RunLength, power: float) -> int | None:

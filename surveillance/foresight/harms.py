@@ -9,12 +9,15 @@ import numpy as np
 
 from surveillance.foresight.calibrated_scores import CalibratedScores
 from surveillance.foresight.quiet_bins import QuietBins
+from surveillance.foresight.quiet_events import QuietClocks, QuietEvents
 from surveillance.foresight.quiet_field import World
 from surveillance.foresight.quiet_labels import QuietLabels
 from surveillance.foresight.quiet_rates import QuietRates
 from surveillance.foresight.quiet_shape import QuietShape
 from surveillance.foresight.quiet_use import QuietUse, QuietVolume
-from surveillance.manifest.metrics_inputs import Drift, FeatureShare, Saturation
+from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_inputs import Drift, FeatureShare, NormalChart, Saturation
+from surveillance.manifest.metrics_operation import ClockOffset, DuplicateRate
 from surveillance.manifest.metrics_performance import ProportionVsFloor, SiteOutlier, SubgroupGap
 from surveillance.manifest.model_metrics import Metric
 from surveillance.manifest.model_monitors import Monitor
@@ -72,9 +75,20 @@ def harm_of(monitor: Monitor, share_effect: float) -> Harm | None:
         return Harm(share_effect, f"{metric.event} falls by {{:.3g}}", 0.99, falls=True)
     if isinstance(metric, FeatureShare | Saturation):
         return Harm(share_effect, "share rises by {:.3g}", 0.99)
+    if isinstance(metric, DuplicateRate):
+        return Harm(share_effect, "share of retransmissions rises by {:.3g}", 0.99)
+    if isinstance(metric, ClockOffset):
+        mildest = min((limit.above for limit in monitor.limits.by_level.values() if limit.above is not None), default=0.0)
+        return Harm(max(2 * mildest, 1.0), "clock stands {:.3g} s off", max(20 * mildest, 10.0))
     if metric.type in ("proportion_vs_floor", "auroc", "rate", "prevalence", "ood_share", "quality_mean"):
         return Harm(share_effect, f"{_watched(metric)} {_moves(monitor)} by {{:.3g}}", 0.99, falls=_falls(monitor))
     return None
+
+
+def dispersion_of(manifest: Manifest, chart: NormalChart) -> float:
+    """By how much more the means of a chart vary than chance makes them."""
+    feature = manifest.baselines.feature(chart.feature) if chart.feature is not None else None
+    return chart.dispersion or (feature.dispersion if feature is not None else None) or 1.0
 
 
 def _watched(metric: Metric) -> str:
@@ -107,6 +121,10 @@ def harmed(world: World, monitor: Monitor, harm: Harm) -> World:
         return replace(world, value=min(max(world.value + signed, 0.0), 1.0))
     if isinstance(world, QuietLabels):
         return _harmed_labels(world, monitor.metric, signed)
+    if isinstance(world, QuietEvents):
+        return replace(world, duplicated=min(world.duplicated + harm.effect, 1.0))
+    if isinstance(world, QuietClocks):
+        return replace(world, offset_s=harm.effect)
     return world
 
 

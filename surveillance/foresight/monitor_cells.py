@@ -12,8 +12,8 @@ from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.plan import Series
 from surveillance.panes.readings import READERS, readings
 
-NOT_OF_SUMS = frozenset({"quantile", "clock_offset_s"})
-"""Types that a judge of their own looks at twice, or in the time of the broker."""
+NOT_OF_SUMS = frozenset({"quantile"})
+"""Types that a judge of their own looks at twice."""
 MOST_PEERS = 40
 MOST_BY_THEMSELVES = 100
 """Scopes of a monitor that are simulated one by one."""

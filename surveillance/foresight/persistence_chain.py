@@ -1,17 +1,22 @@
-"""When k of the last `of` conclusive looks have breached: exactly for independent looks, and on simulated paths for others."""
+"""When k of the last `of` conclusive looks have breached: exactly for independent looks and for looks at a chain of states, on
+simulated paths for others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from surveillance.arrays import Bool, Float, Int
+from surveillance.manifest.manifest import Persistence
 
 LONGEST_MEMORY = 8
 """Largest `of` whose chain is worked out state by state."""
 _MOST_STEPS = 200_000
 _SETTLED = 1e-9
+Key = TypeVar("Key")
 
 
 def first_look(breach: float, met: float, k: int, of: int, power: float) -> float | None:
@@ -62,6 +67,61 @@ def _chain(breach: float, met: float, k: int, of: int) -> tuple[Float, Float]:
         else:
             chain[at, place[(*memory, 1)[1:]]] += breach
     return chain, done
+
+
+class LookedAt(Protocol):
+    """States that a look finds, and how likely each is; an array of probabilities that add up to 1 is what is known of them."""
+
+    def start(self) -> Float:
+        """Before the first look."""
+
+    def look(self, state: Float, number: int) -> tuple[Float, Float]:
+        """After a look, before which there were `number` others: the states in which it does not breach, and those in which it
+        does."""
+
+
+def opened_by(chain: LookedAt, k: int, of: int) -> Iterator[float]:
+    """Probability that the rule has held by the first look, the second, and so on without an end."""
+    of = of if k > 1 else 1
+    states = {(False,) * (of - 1): chain.start()}
+    opened, number = 0.0, 0
+    while True:
+        after: dict[tuple[bool, ...], Float] = {}
+        for memory, state in states.items():
+            quiet, breached = chain.look(state, number)
+            _put(after, (*memory, False)[1:], quiet)
+            if sum(memory) + 1 < k:
+                _put(after, (*memory, True)[1:], breached)
+            else:
+                opened += float(breached.sum())
+        states, number = after, number + 1
+        yield min(opened, 1.0)
+
+
+def openings(chain: LookedAt, rule: Persistence, looks: int) -> float:
+    """Mean number of incidents opened in so many looks; one that is open stays so until `clear_after` looks in a row are met.
+
+    Cooldown is left out: it is shorter than the time between the looks of a chain.
+    """
+    of, closed = rule.of if rule.k > 1 else 1, -1
+    states = {((False,) * (of - 1), closed): chain.start()}
+    opened = 0.0
+    for number in range(looks):
+        after: dict[tuple[tuple[bool, ...], int], Float] = {}
+        for (memory, met), state in states.items():
+            quiet, breached = chain.look(state, number)
+            still = closed if met in (closed, rule.clear_after - 1) else met + 1
+            _put(after, ((*memory, False)[1:], still), quiet)
+            holds = sum(memory) + 1 >= rule.k
+            opened += float(breached.sum()) if holds and met == closed else 0.0
+            _put(after, ((*memory, True)[1:], 0 if holds or met != closed else closed), breached)
+        states = after
+    return opened
+
+
+def _put(states: dict[Key, Float], memory: Key, state: Float) -> None:
+    known = states.get(memory)
+    states[memory] = state if known is None else known + state
 
 
 def first_hits(breached: Bool, met: Bool, k: int, of: int, apart: int = 1) -> Int:

@@ -10,6 +10,7 @@ from surveillance.evaluation.evidence import Scope
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import Chance
 from surveillance.foresight.quiet_bins import quiet_bins
+from surveillance.foresight.quiet_events import quiet_events
 from surveillance.foresight.quiet_labels import quiet_labels
 from surveillance.foresight.quiet_rates import quiet_rates
 from surveillance.foresight.quiet_shape import quiet_shape
@@ -20,7 +21,8 @@ from surveillance.panes.plan import Series
 
 
 class World(Protocol):
-    """Draws the counts of windows: `cases` (W,) inferences each, `common` (W,) standard normal, shared by all groups."""
+    """Draws the counts of windows: `cases` (W,) inferences each, or events where those are counted, `common` (W,) standard
+    normal, shared by all groups."""
 
     def draw(self, chance: Chance, cases: Int, common: Float) -> Int: ...
 
@@ -35,6 +37,8 @@ WORLDS: Mapping[str, Callable[[Manifest, FieldAssumptions, Series, Scope], World
     statistics.QUALITY: quiet_rates,
     statistics.LABELS: quiet_labels,
     statistics.LABEL_SCORES: quiet_labels,
+    statistics.EVENTS: quiet_events,
+    statistics.CLOCKS: quiet_events,
     statistics.USE: lambda manifest, field, series, scope: quiet_use(manifest, field, series.monitor, scope),
 }
 

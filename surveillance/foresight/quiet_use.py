@@ -73,7 +73,7 @@ def quiet_use(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, sco
     if not isinstance(metric, RateOf | RateRatio):
         return QuietVolume()
     denominator = metric.exposure if isinstance(metric, RateRatio) else metric.denominator
-    exposed = field.alert_rate if denominator in _OF_ALERTS else 1.0
+    exposed = per_inference(field, denominator)
     keys = metric.baseline_keys if isinstance(metric, RateRatio) else _rate_keys(metric)
     figure = next((found for key in keys if (found := _figure(manifest, key, scope)) is not None), None)
     if figure is not None and figure.value is not None:
@@ -82,6 +82,11 @@ def quiet_use(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, sco
     limits = [value for limit in monitor.limits.by_level.values() for value in limit.conditions.values()]
     mildest = min((value for value in limits if isinstance(value, float | int)), default=0.0)
     return QuietUse(metric.numerator, denominator, _UNKNOWN_SHARE_OF_LIMIT * mildest, exposed)
+
+
+def per_inference(field: FieldAssumptions, word: str) -> float:
+    """How many of a counting word there are for each inference, at most one."""
+    return field.alert_rate if word in _OF_ALERTS else 1.0
 
 
 def _rate_keys(metric: RateOf) -> tuple[str, ...]:

@@ -115,4 +115,6 @@ class SiteOutlier(Labelled):
     def _one_thing(self) -> SiteOutlier:
         if (self.numerator is None) != (self.denominator is None) or (self.event is not None and self.numerator is not None):
             raise ValueError("expected either event, or numerator and denominator")
+        if self.proportion is None and self.verification_correction != "none":
+            raise ValueError("expected no verification_correction of a rate, which knows no labels")
         return self

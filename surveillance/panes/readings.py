@@ -1,4 +1,4 @@
-"""Which statistics a metric type reads: the one list of the types that can be run."""
+"""Which statistics a metric type reads."""
 
 from __future__ import annotations
 
@@ -191,9 +191,6 @@ READERS: Mapping[str, Reader] = {
     "label_arrivals_vs_expected": _fixed(statistics.ARRIVALS),
     "bernoulli_cusum": _fixed(statistics.FLOW),
 }
-BUILT_TYPES = frozenset(READERS)
-"""Metric types that can be run; a manifest that names another is refused by name."""
-
 
 LABEL_FREE_TYPES = frozenset({"proportion_vs_floor", "auroc", "brier"})
 """Metric types beside whose number stands what the scores alone promise."""
@@ -213,5 +210,5 @@ def read_beside(metric_type: str, statistic: str) -> tuple[str, ...]:
 
 
 def readings(manifest: Manifest, monitor: Monitor) -> Iterator[Reading]:
-    """What a monitor reads. Raises KeyError: its metric type is not built."""
+    """What a monitor reads."""
     return READERS[monitor.metric.type](manifest, monitor)

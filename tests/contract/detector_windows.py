@@ -272,6 +272,13 @@ def weighted_sketch(rng: Random, cells: int) -> Arrays:
     return {"neg": total - pos, "pos": pos, "inferences": rows + rng.choice([0, 0, 5, 3000], (cells, STRATA))}
 
 
+def weighted_scores(rng: Random, cells: int) -> Arrays:
+    found = weighted_sketch(rng, cells)
+    score = 1.0 / (1.0 + np.exp(-sketch_logit()))
+    sums = np.floor((found["neg"] + found["pos"]).sum(axis=1) * score * 1e6).astype(np.int64)
+    return found | {"sum_micro": sums}
+
+
 def weighted_line(rng: Random, cells: int) -> Arrays:
     return weighted_sketch(rng, cells) | {"bin_logit": sketch_logit().copy()}
 
@@ -373,6 +380,8 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     "weighted_gap.gap_to_overall": _verified(by_flag, family=True, event="sensitivity"),
     "weighted_gap.gap_to_baseline": _verified(with_share(("share", "share_n"), by_flag), event="specificity"),
     "weighted_prevalence.prevalence": _verified(with_share(("reference", "reference_n"), by_flag)),
+    "weighted_calibration_error.calibration_error": _plain(weighted_scores),
+    "weighted_site_outlier.site_outlier": _verified(by_flag, family=True, event="sensitivity"),
     "weighted_calibration.calibration_in_the_large": _WEIGHTED_LINE,
 }
 

@@ -108,12 +108,15 @@ def test_an_e_limit_of_calibration_is_judged(ward: Line) -> None:
         assert status["estimate"]["e"] > 0
 
 
-def test_an_e_limit_holds_for_weighted_labels_too(ward: Line) -> None:
-    corrected = {"type": "spiegelhalter", "verification_correction": "begg_greenes"}
+@pytest.mark.parametrize(
+    ("kind", "method"), [("spiegelhalter", "inverse_coverage_z"), ("calibration_error", "inverse_coverage_debiased_rms_chi2")]
+)
+def test_an_e_limit_holds_for_weighted_labels_too(ward: Line, kind: str, method: str) -> None:
+    corrected = {"type": kind, "verification_correction": "begg_greenes"}
     for shift, verdict in ((0.0, "met"), (1.6, "breached")):
         lines = cohort(shift, unflagged_labelled=0.6)[2]
         (status,) = of_kind(replayed([watching(ward, corrected, {"e": 20})], lines, to_text(BEGIN_MS + 3_600_000)), "status")
-        assert (status["verdict"], status["estimate"]["method"]) == (verdict, "inverse_coverage_z")
+        assert (status["verdict"], status["estimate"]["method"]) == (verdict, method)
 
 
 @pytest.mark.parametrize(("kind", "far_better"), [("auroc", 0.95), ("brier", 0.05)])
@@ -137,7 +140,8 @@ def test_p_compares_the_field_with_the_validated_number(ward: Line, kind: str, f
 
 
 @pytest.mark.parametrize(
-    "kind", ["observed_expected", "calibration_slope", "calibration_intercept", "auroc", "brier", "spiegelhalter"]
+    "kind",
+    ["observed_expected", "calibration_slope", "calibration_intercept", "calibration_error", "auroc", "brier", "spiegelhalter"],
 )
 def test_labels_missing_among_the_unflagged_are_weighted_back(ward: Line, kind: str) -> None:
     """With half of the unflagged labelled at random, the corrected number is near that of all labels."""

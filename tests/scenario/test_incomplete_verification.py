@@ -22,10 +22,11 @@ class Case(NamedTuple):
     seen: bool
 
 
-def cohort(rng: np.random.Generator, site: str, cases: int, *, overlooked: float = 0.0) -> list[Case]:
-    """Calibrated scores; of the positives that would be flagged, so many score low all the same."""
+def cohort(rng: np.random.Generator, site: str, cases: int, *, overlooked: float = 0.0, too_high: float = 0.0) -> list[Case]:
+    """Calibrated scores, but for flagged ones, which say so much too high a risk; of the positives that would be flagged, so
+    many score low all the same."""
     score = np.round(rng.beta(0.7, 3.0, cases), 6)
-    label = rng.random(cases) < score
+    label = rng.random(cases) < score - np.where(score >= 0.5, too_high, 0.0)
     low = label & (score >= 0.5) & (rng.random(cases) < overlooked)
     score[low] = np.round(score[low] / 3, 6)
     seen = (score >= 0.5) | (rng.random(cases) < VERIFIED)
@@ -93,3 +94,33 @@ def test_a_gap_is_of_the_cases_and_not_of_who_was_verified() -> None:
     assert [one["verdict"] for one in (whole, naive, corrected)] == ["met", "breached", "met"]
     assert corrected["estimate"]["method"] == "inverse_coverage_newcombe"
     assert corrected["estimate"]["n"] == naive["estimate"]["n"]
+
+
+def test_the_site_outside_the_funnel_is_the_one_that_misses_and_not_the_one_that_verifies() -> None:
+    """Five sites verify one unflagged case in ten, one of them overlooks most positives; a sixth verifies every case."""
+    rng = np.random.default_rng(4)
+    cases = [case for name in "abcd" for case in cohort(rng, name, 1000)]
+    cases += cohort(rng, "misses", 1000, overlooked=0.9)
+    cases += [case._replace(seen=True) for case in cohort(rng, "thorough", 1000)]
+    metric, limit = {"type": "site_outlier", "event": "sensitivity"}, {"p": 0.01}
+    found = {
+        name: {site: line["verdict"] for site, line in told(watch(one, limit, by=["site"]), cases).items()}
+        for name, one in (("naive", metric), ("corrected", metric | CORRECTED))
+    }
+    assert {site for site, verdict in found["naive"].items() if verdict == "breached"} == set()
+    assert {site for site, verdict in found["corrected"].items() if verdict == "breached"} == {"misses"}
+
+
+def test_an_error_of_flagged_scores_counts_for_no_more_cases_than_there_are() -> None:
+    cases = cohort(np.random.default_rng(5), "s", 3000, too_high=0.4)
+    metric, limit = {"type": "calibration_error"}, {"ci_lower_above": 0.15}
+    whole, naive, corrected = (
+        told(watch(one, limit), cases, everything=everything)[""]
+        for one, everything in ((metric, True), (metric, False), (metric | CORRECTED, False))
+    )
+    assert naive["estimate"]["lower"] > 1.3 * whole["estimate"]["value"]
+    assert corrected["estimate"]["lower"] < whole["estimate"]["value"] < corrected["estimate"]["upper"]
+    assert [one["verdict"] for one in (whole, naive, corrected)] == ["met", "breached", "met"]
+    assert corrected["estimate"]["method"] == "inverse_coverage_debiased_rms_chi2"
+    assert corrected["estimate"]["n"] == sum(case.seen for case in cases)
+    assert corrected["estimate"]["p"] < 0.01

@@ -10,9 +10,7 @@ import pytest
 
 from surveillance.cli.main import run
 from surveillance.manifest.digest import manifest_digest
-from surveillance.manifest.model_metrics import METRIC_CLASSES
 from surveillance.manifest.yaml12 import load_document
-from surveillance.panes.readings import BUILT_TYPES
 from surveillance.times import from_text, to_text
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "shared" / "contract" / "manifest.example.yaml"
@@ -58,10 +56,6 @@ def stream(folder: Path, identities: Document) -> Path:
     path = folder / "events.ndjson"
     path.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
     return path
-
-
-def test_every_type_of_the_contract_is_built() -> None:
-    assert set(METRIC_CLASSES) == BUILT_TYPES
 
 
 def test_every_monitor_has_a_status_with_a_number_or_a_named_reason(

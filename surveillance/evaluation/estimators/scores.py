@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from detectors import weighted_auroc, weighted_calibration
+from detectors import weighted_auroc, weighted_calibration, weighted_calibration_error
 from detectors.auroc import auroc
 from detectors.calibration import calibration_in_the_large, calibration_slope
 from detectors.calibration_eprocess import calibration_eprocess
@@ -56,13 +56,23 @@ def _intercept(request: Request) -> list[Finding]:
 
 def _error(request: Request) -> list[Finding]:
     by_class, sums = by_label(request.counts), score_sums(request.counts)
-    found = calibration_error(by_class[:, 0], by_class[:, 1], sums, level=request.level)
+    if request.weighted:
+        strata = _by_flag(request.counts)
+        inferences = label_counts(request.counts).by_flag(statistics.Label.INFERENCES)
+        found = weighted_calibration_error.calibration_error(
+            strata[:, :, 0], strata[:, :, 1], sums, inferences, level=request.level
+        )
+    else:
+        found = calibration_error(by_class[:, 0], by_class[:, 1], sums, level=request.level)
     against = calibration_eprocess(by_class[:, 0], by_class[:, 1], sums)
     return _told(request, [_with_e(one, other) for one, other in zip(found, against, strict=True)])
 
 
 def _with_e(error: Outcome, against: Outcome) -> Outcome:
-    """The error with the e-value of calibration by betting on the very counts."""
+    """The error with the e-value of calibration by betting on the very counts.
+
+    It needs no weights: whether a case is labelled depends on its score alone, so the labelled ones are calibrated like all.
+    """
     return replace(error, e=against.e) if isinstance(error, Estimate) and isinstance(against, Estimate) else error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from detectors import weighted_gap, weighted_prevalence
+from detectors import weighted_gap, weighted_prevalence, weighted_site_outlier
 from detectors.estimate import Outcome
 from detectors.prevalence import n_of_interval, prevalence
 from detectors.site_outlier import Kind, site_outlier
@@ -68,7 +68,11 @@ def _sites(request: Request) -> list[Finding]:
         return [Finding(outcome) for outcome in site_outlier(k, n, kind=kind, level=request.level)]
     labels = LabelCounts(request.counts)
     n = labels.denominator(event)
-    return _findings(request, labels, event, site_outlier(labels.numerator(event), n, level=request.level), n)
+    if request.weighted and event != "ppv":
+        found = weighted_site_outlier.site_outlier(labels.verified, event=event, level=request.level)
+    else:
+        found = site_outlier(labels.numerator(event), n, level=request.level)
+    return _findings(request, labels, event, found, n)
 
 
 def _findings(request: Request, labels: LabelCounts, event: str, found: list[Outcome], sizes: Int) -> list[Finding]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from surveillance.cli.main import run
-from surveillance.panes.readings import BUILT_TYPES
 from tests.unit.cli.pump import release
 
 YAML = """
@@ -100,23 +99,6 @@ def test_lint_names_faults_of_structure_and_of_sense_at_once(tmp_path: Path, cap
 def test_warnings_exit_0(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["manifest", "lint", str(manifest)]) == 0
     assert "warning: status: " in capsys.readouterr().out
-
-
-def test_lint_warns_of_a_type_this_version_does_not_compute(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for reader in ("surveillance.panes.readings", "surveillance.registering"):
-        monkeypatch.setattr(f"{reader}.BUILT_TYPES", BUILT_TYPES - {"ood_share"})
-    document = release()
-    document["surveillance"]["monitors"][0] |= {
-        "metric": {"type": "ood_share", "threshold": 0.5},
-        "limits": {"pause": {"above": 1}},
-    }
-    path = written(tmp_path, "m.json", json.dumps(document))
-    assert run(["manifest", "lint", str(path)]) == 0
-    assert 'monitor "dq.missing" uses metric type "ood_share", which this version does not compute yet' in capsys.readouterr().out
-    assert run(["replay", "--manifest", str(path), str(path)]) == 1
-    assert 'surveillance.monitors[0].metric.type: monitor "dq.missing" uses metric type "ood_share"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("group", [[], ["manifest"], ["topics"]])

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from detectors import inverse_coverage, weighted_auroc, weighted_calibration
+from detectors import inverse_coverage, weighted_auroc, weighted_calibration, weighted_calibration_error
 from detectors.auroc import auroc
 from detectors.brier import brier
 from detectors.calibration import calibration_in_the_large, calibration_slope
+from detectors.calibration_error import calibration_error
 from detectors.estimate import Insufficient, Reason
 from detectors.inverse_coverage import Coverage
 from detectors.observed_expected import observed_expected
@@ -56,6 +57,9 @@ class Field(NamedTuple):
         neg, pos = (np.stack([part[label] for part in parts], axis=1) for label in (0, 1))
         return neg, pos
 
+    def score_sums(self) -> np.ndarray:
+        return sketched(self.score, self.outcome, self.labelled)[2]
+
 
 def field(rng, shape, unflagged_labelled, **truth) -> Field:
     score, outcome = drawn(rng, shape, **truth)
@@ -69,6 +73,7 @@ MEASURES = {
     "slope": lambda f: weighted_calibration.calibration_slope(*f.tables(), sketch_logit(), f.inferences),
     "intercept": lambda f: weighted_calibration.calibration_in_the_large(*f.tables(), sketch_logit(), f.inferences),
     "auroc": lambda f: weighted_auroc.auroc(*f.tables(), f.inferences),
+    "calibration error": lambda f: weighted_calibration_error.calibration_error(*f.tables(), f.score_sums(), f.inferences),
 }
 
 
@@ -84,6 +89,7 @@ UNWEIGHTED = {
     "slope": lambda f: calibration_slope(*(total(table) for table in f.tables()), sketch_logit()),
     "intercept": lambda f: calibration_in_the_large(*(total(table) for table in f.tables()), sketch_logit()),
     "auroc": lambda f: auroc(*(total(table) for table in f.tables())),
+    "calibration error": lambda f: calibration_error(*(total(table) for table in f.tables()), f.score_sums()),
 }
 
 
@@ -100,6 +106,14 @@ def test_with_every_case_labelled_the_interval_of_the_ratio_is_the_exact_one():
     whole = field(np.random.default_rng(2), (8, 60), 1.0)
     for weighted, plain in zip(MEASURES["observed/expected"](whole), UNWEIGHTED["observed/expected"](whole), strict=True):
         assert (weighted.lower, weighted.upper) == pytest.approx((plain.lower, plain.upper), rel=1e-9)
+
+
+def test_with_every_case_labelled_the_calibration_error_is_the_unweighted_one():
+    whole = field(np.random.default_rng(10), (20, 400), 1.0, slope=0.6)
+    for weighted, plain in zip(MEASURES["calibration error"](whole), UNWEIGHTED["calibration error"](whole), strict=True):
+        assert (weighted.value, weighted.lower, weighted.upper, weighted.p) == pytest.approx(
+            (plain.value, plain.lower, plain.upper, plain.p), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize(("name", "shift"), [("observed/expected", 0.6), ("brier", 0.6), ("intercept", 0.6), ("auroc", 0.0)])
@@ -132,6 +146,32 @@ def test_spiegelhalters_z_keeps_its_level_under_weights():
     part = field(np.random.default_rng(5), (4000, 400), 0.2)
     found = inverse_coverage.spiegelhalter(part.coverage, part.sums("numerator"), part.sums("variance"))
     assert np.mean([one.p < 0.05 for one in found]) == pytest.approx(0.05, abs=0.012)
+
+
+def test_calibrated_scores_show_no_error_under_weights():
+    part = field(np.random.default_rng(11), (3000, 1500), 0.2)
+    found = MEASURES["calibration error"](part)
+    assert np.mean([one.p < 0.05 for one in found]) == pytest.approx(0.05, abs=0.015)
+    assert np.mean([one.p < 0.01 for one in found]) < 0.02
+    assert np.mean([one.lower > 0 for one in found]) < 0.03
+
+
+def test_an_error_of_the_unflagged_alone_counts_for_as_many_as_there_are():
+    """Whom the score calls unlikely is positive oftener than it says; of them one in ten is labelled, of the others all."""
+    rng = np.random.default_rng(12)
+    score, _ = drawn(rng, (300, 4000), centre=-2.0)
+    flagged = score >= 0.3
+    outcome = (rng.random(score.shape) < score + np.where(flagged, 0.0, 0.08)).astype(np.int64)
+    part = Field(score, outcome, flagged, (flagged | (rng.random(score.shape) < 0.1)).astype(np.int64))
+    truth = 0.08 * np.sqrt((~flagged).mean())
+    rms = {
+        name: np.sqrt(np.mean([one.value**2 for one in measures["calibration error"](part)]))
+        for name, measures in (("corrected", MEASURES), ("naive", UNWEIGHTED))
+    }
+    assert rms["corrected"] == pytest.approx(truth, rel=0.05)
+    assert rms["naive"] < 0.75 * truth
+    bounds = [one.lower <= truth <= one.upper for one in MEASURES["calibration error"](part)]
+    assert np.mean(bounds) > 0.935
 
 
 def test_the_e_value_needs_no_weights():

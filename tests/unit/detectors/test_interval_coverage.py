@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from detectors import begg_greenes, inverse_coverage, weighted_gap, weighted_prevalence
+from detectors import begg_greenes, inverse_coverage, weighted_calibration_error, weighted_gap, weighted_prevalence
 from detectors.arrays import Float
 from detectors.auroc import auroc
 from detectors.brier import brier
@@ -214,6 +214,24 @@ def test_the_weighted_brier_score():
     truth = float((inferences * (risk * (1 - score) ** 2 + (1 - risk) * score**2)).sum() / inferences.sum())
     coverage = inverse_coverage.Coverage.of(np.tile(labelled, (5000, 1)), np.tile(inferences, (5000, 1)))
     assert abs(held(inverse_coverage.brier(coverage, *powers, level=LEVEL), truth) - LEVEL) <= WITHIN + 2 * SIMULATION
+
+
+def test_the_weighted_calibration_error():
+    """The two highest of five scores are flagged; of the others a fifth is labelled."""
+    rng, cells = np.random.default_rng(22), 5000
+    score, share = np.array([0.05, 0.15, 0.35, 0.6, 0.85]), np.array([0.3, 0.25, 0.2, 0.15, 0.1])
+    excess = np.array([0.04, 0.0, 0.1, 0.0, -0.15])
+    flagged = score >= 0.5
+    cases = rng.multinomial(4000, share, cells)
+    labelled = np.where(flagged, cases, rng.binomial(cases, 0.2))
+    pos = rng.binomial(labelled, score + excess)
+    by_flag = np.array([~flagged, flagged])
+    found = weighted_calibration_error.calibration_error(
+        (labelled - pos)[:, None] * by_flag, pos[:, None] * by_flag, np.rint(labelled * score * 1e6), cases @ by_flag.T,
+        level=LEVEL,
+    )  # fmt: skip
+    truth = float(np.sqrt((share * excess**2).sum()))
+    assert abs(held(found, truth) - LEVEL) <= WITHIN + 2 * SIMULATION
 
 
 def test_the_variance_ratio_of_normal_values():

@@ -14,6 +14,7 @@ from surveillance.foresight.harms import Harm, harmed
 from surveillance.foresight.incident_walk import incidents_by_level
 from surveillance.foresight.looks import Examiner
 from surveillance.foresight.monitor_cells import cells_of
+from surveillance.foresight.quiet_events import field_of
 from surveillance.foresight.quiet_time import Cell
 from surveillance.foresight.volume import drawn_cases, expected_cases
 from surveillance.manifest.manifest import Manifest
@@ -74,7 +75,8 @@ def only_cell(manifest: Manifest) -> Cell:
 
 def simulated_days(manifest: Manifest, cell: Cell, harm: Harm, power: float, *, courses: int, horizon: int) -> float:
     """Days from the onset until the incident opens, as the quantile `power` of so many courses: step by step, look by look."""
-    field, draws = assumptions_of(manifest), chance("a plain simulation", cell.series.monitor.id)
+    field = field_of(manifest, assumptions_of(manifest), cell.series.monitor)
+    draws = chance("a plain simulation", cell.series.monitor.id)
     window = manifest.surveillance.window(cell.series.monitor.window or "")
     assert window is not None
     stride = window.size_ms // window.slide_ms

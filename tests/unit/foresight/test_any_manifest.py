@@ -24,6 +24,11 @@ def monitors(draw: st.DrawFn) -> Document:
     fields = {"by": draw(st.sampled_from([[], ["site"]])), "min_n": draw(st.sampled_from([0, 10, 10**9]))}
     fields["persistence"] = draw(st.sampled_from([{}, {"k": 1, "of": 1}, {"k": 20, "of": 40}]))
     event = draw(st.sampled_from(["ppv", "npv"]))
+    series = draw(
+        st.sampled_from([{}, {"mean": 0.01, "sd": 0.002}, {"of": "feature_mean", "feature": "px", "mean": 0.0, "sd": 1}])
+    )
+    rule = {"rule": draw(st.integers(1, 8)), "period": draw(st.sampled_from(["month", "P1D", "PT1H"]))} | series
+    test = {"baseline_frequency_per_1000": draw(st.sampled_from([1e-9, 0.4, 1e3])), "looks": draw(st.sampled_from([1, 12]))}
     kinds = [
         monitor("missing_rate", window, {"abs": draw(SHARES)}, feature="px", **fields),
         monitor("psi", window, {"p": draw(SMALL), "effect_min": draw(SHARES)}, feature="px", **fields),
@@ -34,6 +39,11 @@ def monitors(draw: st.DrawFn) -> Document:
         monitor("saturation_share", window, {"ratio_to_baseline": 2}, **fields),
         monitor("variance_ratio", window, {"p": draw(SMALL)}, **fields),
         monitor("identity_mismatch", window, {"ge": 1}, fields=["model_digest"]),
+        monitor("duplicate_rate", window, {"above": draw(SHARES)}, **fields),
+        monitor("clock_offset_s", window, {"above": draw(st.sampled_from([-1, 0, 120, 1e12]))}, **fields),
+        monitor("trend_test", "cumulative", {"p": draw(SMALL)}, **test, **fields),
+        monitor("run_rule", "cumulative", {"hit": True}, **rule, **fields),
+        monitor("min_value", "cumulative", {"below": 21}, field="cert_days_left", **fields),
     ]  # fmt: skip
     return draw(st.sampled_from(kinds))
 

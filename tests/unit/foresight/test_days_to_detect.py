@@ -9,10 +9,12 @@ from detectors.bernoulli_cusum import weights
 from surveillance.foresight.assumptions import assumptions_of
 from surveillance.foresight.chance import chance
 from surveillance.foresight.detection import Detector
+from surveillance.foresight.forecast import power_of
 from surveillance.foresight.harms import harm_of
 from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.monitor_cells import cells_of, peers_of
 from surveillance.foresight.onset import Onset
+from surveillance.foresight.quiet_events import field_of
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_performance import BernoulliCusum
 from surveillance.times import DAY_MS
@@ -24,6 +26,7 @@ TUMBLING = [
     monitor("poisson_rate_ratio", "hour", {"rr_ci_lower_above": 1.2}, numerator="alerts", exposure="encounters"),
     monitor("psi", "day", {"p": 0.001, "effect_min": 0.02}, feature="px", persistence=TWO_OF_THREE),
     monitor("rate", "day", {"ci_lower_above": 0.15}, numerator="overrides", denominator="actioned_alerts"),
+    monitor("duplicate_rate", "hour", {"above": 0.05}, persistence=TWO_OF_THREE),
 ]
 SLIDING = [
     monitor("proportion_vs_floor", "month", {"ci_upper_below": 0.88}, event="sensitivity", persistence=TWO_OF_THREE),
@@ -32,11 +35,12 @@ SLIDING = [
     monitor("calibration_slope", "month", {"outside": [0.8, 1.25]}),
     monitor("auroc", "month", {"ci_upper_below": 0.87}),
 ]
-EFFECTS = {"missing_rate": 0.04, "poisson_rate_ratio": 0.8, "psi": 0.2, "rate": 0.09, "auroc": 0.06}
+EFFECTS = {"duplicate_rate": 0.04, "missing_rate": 0.04, "poisson_rate_ratio": 0.8, "psi": 0.2, "rate": 0.09, "auroc": 0.06}
 
 
 def foretold_and_simulated(manifest: Manifest, effect: float | None, *, courses: int, horizon: int) -> tuple[float, float]:
-    field, cell = assumptions_of(manifest), only_cell(manifest)
+    cell = only_cell(manifest)
+    field = field_of(manifest, assumptions_of(manifest), cell.series.monitor)
     harm = harm_of(cell.series.monitor, 0.1)
     assert harm is not None
     harm = harm if effect is None else harm.at(effect)
@@ -79,6 +83,31 @@ def test_windows_that_reach_back_for_their_minimum_sample() -> None:
     manifest = manifest_of(described, strata=strata)
     foretold, simulated = foretold_and_simulated(manifest, 0.08, courses=100, horizon=24 * 4)
     assert abs(foretold - simulated) <= 0.15 * simulated, (foretold, simulated)
+
+
+def test_clocks_whose_windows_reach_back_for_their_minimum_sample() -> None:
+    """Event by event: the 95th percentile of what the window holds, from an onset at its start."""
+    strata = {"below_min": "accumulate", "min_sample": {"inferences": 500}}
+    described = monitor("clock_offset_s", "hour", {"above": 120}, persistence=TWO_OF_THREE, by=["device"])
+    manifest = manifest_of(described, a_day=1200.0, sites=5, strata=strata)
+    _, (foreseen,) = power_of(manifest, DIGEST)
+    assert foreseen.harm == "clock stands 240 s off"
+    assert foreseen.days is not None
+    # Ten inferences an hour at a site, with a label each and an action for one in eight, and a heartbeat a minute.
+    an_hour, opened = 10 * 2.12 + 60, []
+    draws = np.random.default_rng(5)
+    for _ in range(200):
+        events = [np.zeros(draws.poisson(an_hour)) for _ in range(48)]
+        breached: list[int] = []
+        while len(breached) < 2 and len(events) < 200:
+            events.append(np.full(draws.poisson(an_hour), 240.0))
+            newest = next(back for back in range(1, 48) if sum(map(len, events[-back:])) >= 500)
+            if np.quantile(np.concatenate(events[-newest:]), 0.95, method="inverted_cdf") > 120:
+                # Windows that share events count once.
+                breached += [len(events)] if not breached or len(events) - breached[-1] >= newest else []
+        opened.append((len(events) - 48) / 24)
+    simulated = float(np.quantile(opened, 0.8, method="inverted_cdf"))
+    assert abs(foreseen.days - simulated) <= 0.15 * simulated, (foreseen.days, simulated)
 
 
 def test_charts_of_labels() -> None:

@@ -2,8 +2,6 @@ import pytest
 
 from surveillance.errors import InvalidManifest
 from surveillance.manifest.parse import parse_manifest
-from surveillance.manifest.unbuilt import unbuilt_parts
-from surveillance.panes.readings import BUILT_TYPES
 
 PLACE = "surveillance.monitors[1]"
 LIMITS = {"investigate": {"p": 0.001}}
@@ -35,9 +33,7 @@ def test_a_site_outlier_without_an_event_is_of_sensitivity_unless_it_names_a_rat
     assert manifest.surveillance.monitors[1].metric.proportion == proportion
 
 
-@pytest.mark.parametrize("kind", ["site_outlier"])
-def test_a_correction_for_verification_that_is_not_computed_is_refused_by_name(edited, kind):
-    manifest = parse_manifest(edited_metric(edited, type=kind, verification_correction="begg_greenes"))
-    (problem,) = unbuilt_parts(manifest, BUILT_TYPES)
-    assert problem.path == f"{PLACE}.metric.verification_correction"
-    assert kind in problem.message
+def test_a_rate_of_sites_has_no_labels_to_correct(edited):
+    rate = {"numerator": "alerts", "denominator": "encounters"}
+    with pytest.raises(InvalidManifest, match="expected no verification_correction of a rate, which knows no labels"):
+        parse_manifest(edited_metric(edited, type="site_outlier", verification_correction="begg_greenes", **rate))
