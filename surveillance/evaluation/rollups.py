@@ -54,13 +54,20 @@ class Rollups:
 
     def covering(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterator[Block]:
         """Blocks that together hold the panes of [start, end), each once; `pane_ms` = width of a pane, which divides both."""
+        # Panes of seven minutes fill no hour.
+        by_day, by_hour = (width > pane_ms and width % pane_ms == 0 for width in (DAY_MS, HOUR_MS))
         at = start_ms
         while at < end_ms:
-            width = next((wide for wide in (DAY_MS, HOUR_MS) if at % wide == 0 and at + wide <= end_ms), pane_ms)
+            if by_day and at % DAY_MS == 0 and at + DAY_MS <= end_ms:
+                width = DAY_MS
+            elif by_hour and at % HOUR_MS == 0 and at + HOUR_MS <= end_ms:
+                width = HOUR_MS
+            else:
+                width = pane_ms
             block = self._block(at, width, pane_ms)
             if block is not None:
                 yield block
-            at += max(width, pane_ms)
+            at += width
 
     def of_pane(self, at_ms: int) -> Block:
         """The block of one pane that has rows."""
