@@ -20,6 +20,7 @@ from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS, WindowedMonitor, scope_with_feature
 from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_operation import Volume
 from surveillance.manifest.metrics_safety import EventCount
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
@@ -66,6 +67,7 @@ class SumsMonitor(WindowedMonitor):
         self._estimator = ESTIMATORS[monitor.metric.type]
         self._needed = subject.plan.manifest.minimum_sample_of(monitor)
         self._parents: dict[tuple[str, Axes], WindowSums] = {}
+        self.zero_is_a_count = isinstance(monitor.metric, EventCount | Volume)
 
     def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
         """Every scope of a series that has been seen before the window's end."""
@@ -103,17 +105,13 @@ class SumsMonitor(WindowedMonitor):
     def _pools(self) -> bool:
         return self.subject.plan.manifest.strata.below_min == "pool_to_parent" and not self._estimator.compares
 
-    def _has_data(self, end: int) -> bool:
-        # Of events a filter names none is a count of zero, so that their empty windows say something.
-        return isinstance(self.monitor.metric, EventCount) or super()._has_data(end)
-
     def _empty(self, series: Series, start: int, end: int) -> Judged:
-        needed = self._needed
+        scope = scope_with_feature(series, "")
+        if self._needed:
+            return Judged(series, scope, start, Finding(Insufficient(Reason.BELOW_MINIMUM_N, 0, self._needed)), ())
         if isinstance(self.monitor.metric, EventCount):
-            zero = Estimate(0.0, 0.0, 0.0, 0, "count")
-            return Judged(series, scope_with_feature(series, ""), start, Finding(zero), ())
-        nothing = Insufficient(Reason.BELOW_MINIMUM_N, 0, needed) if needed else Insufficient(Reason.NO_EXPOSURE)
-        return Judged(series, scope_with_feature(series, ""), start, Finding(nothing), ())
+            return Judged(series, scope, start, Finding(Estimate(0.0, 0.0, 0.0, 0, "count")), ())
+        return Judged(series, scope, start, Finding(Insufficient(Reason.NO_EXPOSURE)), ())
 
     def _accumulated(
         self, series: Series, sums: WindowSums, seen: Sequence[int], scopes: Sequence[Scope], start: int, end: int

@@ -161,7 +161,7 @@ def _measured(
     facts = Facts(identical=_identical(question, own) if monitor["metric"]["type"] == "variance_ratio" else None)
     if measures.size(question) >= needed:
         return measures.measure(question), facts, start_ms, None
-    below = policy.strata.get("below_min")
+    below = None if monitor["metric"]["type"] in measures.NEVER_EXTENDED else policy.strata.get("below_min")
     if below == "accumulate" and not window.cumulative:
         for earlier_ms in range(start_ms - window.size, end_ms - LONGEST_EXTENSION_MS - 1, -window.size):
             wider = _question(ledger, policy, monitor, one, scope, rows, own, earlier_ms, end_ms)
