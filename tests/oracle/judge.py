@@ -78,7 +78,7 @@ def rows_of(ledger: Ledger, policy: Policy, monitor: Document) -> list[Event]:
     counted = [event for event in own if event.standing == "counted"]
     if metric["type"] == "event_count":
         return [event for event in counted if of_safety.matches(event, metric)]
-    if metric["type"] in ("maxsprt_poisson", "trend_test"):
+    if metric["type"] in ("maxsprt_poisson", "trend_test") or (metric["type"] == "run_rule" and "of" not in metric):
         return [event for event in counted if event.kind == "pms.inference" or of_safety.matches(event, metric)]
     inferences = [event for event in counted if event.kind == "pms.inference"]
     if metric["type"] == "quantile":
