@@ -8,7 +8,7 @@ from typing import Any
 
 from surveillance.errors import InvalidManifest, Problem
 from surveillance.manifest.digest import manifest_digest
-from surveillance.manifest.lint import RULES_OF_RELEASE, RULES_OF_WATCHING, lint
+from surveillance.manifest.lint import RULES_OF_RELEASE, RULES_OF_WATCHING, lint, silent_zeros
 from surveillance.manifest.lint_view import Rule
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.parse import parse_manifest
@@ -37,6 +37,8 @@ def registration_of(document: Mapping[str, Any], source: str, *, registered_ms: 
         raise InvalidManifest(source, problems)
     for problem in _errors(document, RULES_OF_RELEASE):
         log.warning("%s: watched by in spite of an error of the manifest: %s", source, problem)
+    for problem in silent_zeros(document):
+        log.warning("%s: %s", source, problem)
     plan = plan_of(manifest, manifest_digest(document))
     return Registration(plan, in_force_ms(manifest, registered_ms))
 

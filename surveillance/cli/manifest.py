@@ -140,9 +140,12 @@ def register(file: Path, settings: Settings) -> None:
     """
     from streams.publish import register_manifest
     from streams.security import read_security
+    from surveillance.manifest.lint import silent_zeros
     from surveillance.manifest.parse import load_manifest
 
     _, document, _ = load_manifest(file)
+    for problem in silent_zeros(document):
+        click.echo(f"{file}: {problem.severity}: {problem}", err=True)
     security = read_security(settings.kafka_security())
     click.echo(register_manifest(settings.kafka_bootstrap, settings.topic_prefix, document, security))
     click.echo(

@@ -41,8 +41,7 @@ class CensoredSums(WindowSums):
         return self.of_all(start_ms, end_ms)[codes]
 
     def measured(self, measure: Measure, start_ms: int, end_ms: int) -> Int:
-        """How many wait: each alert does, whether its wait has ended by the time of the look or is censored at it."""
-        return super().measured(_alerts, start_ms, end_ms)
+        return measure(self.of_all(start_ms, end_ms))
 
     def _waits(self, panes_ms: Int, counts: Int) -> Int:
         """Of rows of `DELAYS` (rows, columns) whose panes start at `panes_ms`."""
@@ -70,7 +69,3 @@ class CensoredSums(WindowSums):
         place = 2 * bins + log_bins(self._edges, wait_ms)
         found[rows, place] += many[rows]
         found[rows, place + bins] += np.clip(sum_ms[rows], 0, LONGEST_DELAY_MS * many[rows])
-
-
-def _alerts(counts: Int) -> Int:
-    return counts[:, Delays.ALERTS]

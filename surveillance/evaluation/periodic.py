@@ -15,7 +15,7 @@ from detectors.estimate import Estimate, Insufficient, Reason
 from detectors.poisson_trend import poisson_trend
 from detectors.proportion import proportion
 from detectors.run_rules import needs_centre, points_needed, run_rule_hits
-from surveillance.arrays import Int
+from surveillance.arrays import Float, Int
 from surveillance.evaluation.chart_standard import standard_of, totals_of
 from surveillance.evaluation.evidence import Evidence, Scope, estimate_body
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
@@ -191,28 +191,32 @@ class RunRuleMonitor(PeriodicMonitor):
         if n[-1] <= 0:
             return start, Finding(Insufficient(Reason.NO_EXPOSURE))
         points = np.where(n > 0, totals / np.where(n > 0, n, 1), np.nan)
-        centred = self._centred(scope, points, n, periods[-1].end_ms)
+        centred = self._centred(scope, points, n, [one.end_ms for one in periods])
         if centred is None:
             return start, Finding(Insufficient(Reason.UNKNOWN_REFERENCE, int(n[-1])))
         hit = bool(run_rule_hits(centred, self.metric.rule)[-1])
         value = float(points[-1])
         return start, Finding(Estimate(value, value, value, int(n[-1]), f"nelson_rule_{self.metric.rule}"), hit=hit)
 
-    def _points(self, counts: Int) -> tuple[np.ndarray, Int]:
+    def _points(self, counts: Int) -> tuple[Float, Int]:
         chart = self.metric.chart
         if chart is not None:
             return totals_of(self.subject.plan.manifest, chart, counts)
         return counts[:, _MATCHED[self.metric.counts]].astype(np.float64), counts[:, Safety.USES]
 
-    def _centred(self, scope: Scope, points: np.ndarray, n: Int, end_ms: int) -> np.ndarray | None:
-        """Points in standard deviations; as they are for rules that do not ask where a point lies."""
+    def _centred(self, scope: Scope, points: Float, n: Int, ends: Sequence[int]) -> Float | None:
+        """Points in standard deviations, each by its own season; as they are for rules that do not ask where they lie."""
         metric = self.metric
         if not needs_centre(metric.rule):
             return points
         if metric.mean is not None and metric.sd is not None:
             return np.asarray((points - metric.mean) / metric.sd, np.float64)
-        standard = standard_of(self.subject.plan.manifest, metric.chart, scope, end_ms) if metric.chart is not None else None
-        if standard is None:
+        if metric.chart is None:
             return None
-        spread = standard.sd if standard.of_windows else standard.sd / np.sqrt(np.maximum(n, 1))
-        return np.asarray((points - standard.mean) / spread, np.float64)
+        found = []
+        for point, size, end_ms in zip(points, np.maximum(n, 1), ends, strict=True):
+            standard = standard_of(self.subject.plan.manifest, metric.chart, scope, end_ms)
+            if standard is None:
+                return None
+            found.append((point - standard.mean) / (standard.sd if standard.of_windows else standard.sd / np.sqrt(size)))
+        return np.array(found, np.float64)

@@ -20,6 +20,7 @@ from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS, WindowedMonitor, scope_with_feature
 from surveillance.manifest.metric_kind import Labelled
+from surveillance.manifest.metrics_operation import Volume
 from surveillance.manifest.metrics_safety import EventCount
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
@@ -83,6 +84,7 @@ class SumsMonitor(WindowedMonitor):
         self._read = {
             id(sums): _Read(one, sums, self._size_of(one), []) for one, sums in zip(self.series, self._sums, strict=True)
         }
+        self.zero_is_a_count = isinstance(monitor.metric, EventCount | Volume)
 
     def _size_of(self, series: Series) -> Measure:
         manifest, sizes = self.subject.plan.manifest, self._estimator.sizes
@@ -126,17 +128,13 @@ class SumsMonitor(WindowedMonitor):
     def _pools(self) -> bool:
         return self.subject.plan.manifest.strata.below_min == "pool_to_parent" and not self._estimator.compares
 
-    def _has_data(self, end: int) -> bool:
-        # Of events a filter names none is a count of zero, so that their empty windows say something.
-        return isinstance(self.monitor.metric, EventCount) or super()._has_data(end)
-
     def _empty(self, series: Series, start: int, end: int) -> Judged:
-        needed = self._needed
+        scope = scope_with_feature(series, "")
+        if self._needed:
+            return Judged(series, scope, start, Finding(Insufficient(Reason.BELOW_MINIMUM_N, 0, self._needed)), ())
         if isinstance(self.monitor.metric, EventCount):
-            zero = Estimate(0.0, 0.0, 0.0, 0, "count")
-            return Judged(series, scope_with_feature(series, ""), start, Finding(zero), ())
-        nothing = Insufficient(Reason.BELOW_MINIMUM_N, 0, needed) if needed else Insufficient(Reason.NO_EXPOSURE)
-        return Judged(series, scope_with_feature(series, ""), start, Finding(nothing), ())
+            return Judged(series, scope, start, Finding(Estimate(0.0, 0.0, 0.0, 0, "count")), ())
+        return Judged(series, scope, start, Finding(Insufficient(Reason.NO_EXPOSURE)), ())
 
     def _accumulated(self, read: _Read, seen: Sequence[int], start: int, end: int) -> _Window:
         """The window; scopes below their minimum extended backwards over whole earlier windows until they reach it."""

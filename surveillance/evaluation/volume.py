@@ -17,13 +17,12 @@ class VolumeMonitor(SumsMonitor):
     def accumulates(self) -> bool:
         return False
 
-    def _has_data(self, end: int) -> bool:
-        return True
-
     def _pooled(self, series: Series, scope: Scope, start: int, end: int, moment: Moment) -> None:
         return None
 
     def _empty(self, series: Series, start: int, end: int) -> Judged:
+        if self._needed:
+            return super()._empty(series, start, end)
         nothing = np.zeros((1, self._sums[0].length), np.int64)
         request = Request(self.subject.plan.manifest, series, [()], nothing, start, end)
         return Judged(series, (), start, self._estimator.findings(request)[0], ())

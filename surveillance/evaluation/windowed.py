@@ -7,7 +7,7 @@ were revised or whose labels became mature since. Results depend on window sums 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from surveillance.evaluation.due_windows import ChangedRow, DueWindows
@@ -29,6 +29,8 @@ class WindowedMonitor(ABC):
 
     reads_all_before = False
     """Whether a window's result rests on all earlier panes of its statistic."""
+    zero_is_a_count = False
+    """Whether a window in which nothing is counted says something: that the count is zero."""
 
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
         self.subject, self.monitor = subject, monitor
@@ -49,6 +51,8 @@ class WindowedMonitor(ABC):
             for name in one.read_beside
         ]
         self._windows = DueWindows(self.size_ms, self.slide_ms, or_age_ms=self._or_age_ms, reads_all_before=self.reads_all_before)
+        self._begins: dict[tuple[int, int], int] = {}
+        """(series, group code) -> start of its first pane, as last looked at."""
 
     @property
     def is_cumulative(self) -> bool:
@@ -81,7 +85,18 @@ class WindowedMonitor(ABC):
             # A group that the series itself does not know yet is looked at when its own rows come.
             changed += [ChangedRow(number, pane, code) for (pane, _), code in zip(reader, codes, strict=True) if code is not None]
             reader.clear()
-        return changed
+        return changed + self._newly_empty(changed) if self.zero_is_a_count else changed
+
+    def _newly_empty(self, changed: Sequence[ChangedRow]) -> list[ChangedRow]:
+        """Panes of a scope that turns out to begin earlier: windows there, judged without it, are zeros of it."""
+        found, newest = [], self._windows.newest_end
+        for number, code in {(row.series, row.code) for row in changed}:
+            begins = self._sums[number].table.first_pane[code]
+            known = self._begins.get((number, code), newest)
+            if known is not None:
+                found += [ChangedRow(number, pane, code) for pane in range(begins, known, self.slide_ms)]
+            self._begins[number, code] = begins
+        return found
 
     # which windows ----------------------------------------------------------------------------------------
     def _last_end(self, moment: Moment) -> int:
@@ -99,7 +114,7 @@ class WindowedMonitor(ABC):
         return isinstance(self.monitor.metric, Labelled) or self.monitor.metric.type == "label_arrivals_vs_expected"
 
     def _has_data(self, end: int) -> bool:
-        if self.size_ms is None:
+        if self.size_ms is None or self.zero_is_a_count:
             return True
         reach = LONGEST_EXTENSION_MS if self.accumulates() else self.size_ms
         start = end - max(reach, self.size_ms)
@@ -125,6 +140,9 @@ class WindowedMonitor(ABC):
     def revision(self, reach: int, end: int) -> dict[int, int]:
         """Revision of everything that a result at this window end rests on: multiplicity joins all scopes of a monitor."""
         read = [sums.revision(reach, end) for sums in (*self._sums, *self.beside.values())]
+        if self.zero_is_a_count:  # where a scope began decides whether it has a zero here
+            tables = [sums.table for sums in self._sums]
+            read += [table.versions[begins] for table in tables for begins in set(table.first_pane) if begins < end]
         return merged(read if self.size_ms is not None else [*read, self.subject.first_event_revision()])
 
     @abstractmethod

@@ -13,6 +13,13 @@ from msgspec import inspect
 from surveillance.events.batch import Kind
 from surveillance.events.kinds import STRUCT_OF
 
+_SCALARS: Final[Mapping[type[inspect.Type], type]] = {
+    inspect.StrType: str,
+    inspect.IntType: float,
+    inspect.FloatType: float,
+    inspect.BoolType: bool,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -29,6 +36,26 @@ class Field:
     @property
     def is_map(self) -> bool:
         return any(isinstance(kind, inspect.DictType) for kind in self.bare())
+
+    @property
+    def choices(self) -> tuple[str | int, ...]:
+        """The values of an enumeration; empty where it takes others, too."""
+        bare = self.bare()
+        if not all(isinstance(kind, inspect.LiteralType | inspect.NoneType) for kind in bare):
+            return ()
+        return tuple(value for kind in bare if isinstance(kind, inspect.LiteralType) for value in _values(kind))
+
+    @property
+    def scalars(self) -> frozenset[type]:
+        """Which of `str`, `float` and `bool` it may hold by itself."""
+        kinds = {_SCALARS[type(kind)] for kind in self.bare() if type(kind) in _SCALARS}
+        return frozenset(kinds | {str if isinstance(value, str) else float for value in self.choices})
+
+    @property
+    def map_keys(self) -> tuple[str | int, ...]:
+        """The keys that a map is held to; empty where it is none, or takes any."""
+        keys = (kind.key_type for kind in self.bare() if isinstance(kind, inspect.DictType))
+        return tuple(value for key in keys if isinstance(key, inspect.LiteralType) for value in _values(key))
 
     def bare(self) -> tuple[inspect.Type, ...]:
         """The types without their descriptions."""
@@ -61,6 +88,10 @@ def names() -> frozenset[str]:
 def paths() -> frozenset[str]:
     """Every declared dotted path of any kind: the names that a reason code may carry."""
     return frozenset(path for kind in Kind for path in fields(kind)) | {"schema"}
+
+
+def _values(kind: inspect.LiteralType) -> Iterator[str | int]:
+    return (value for value in kind.values if isinstance(value, str | int))
 
 
 def _walk(info: inspect.StructType, prefix: str) -> Iterator[Field]:

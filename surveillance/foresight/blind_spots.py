@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from surveillance.errors import Problem
+from surveillance.foresight.assumptions import assumptions_of
+from surveillance.foresight.field_scopes import UNNAMED, Level, levels_of
 from surveillance.foresight.foreseen_harm import ForeseenHarm, Stated
+from surveillance.foresight.onset import Shortfall
+from surveillance.foresight.span_text import span_text
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_safety import RunRule
 from surveillance.manifest.model_monitors import Monitor
 
 
 def blind_spots(manifest: Manifest, foreseen: Sequence[ForeseenHarm], stated: Stated) -> Iterator[Problem]:
-    """Hazards and claims that no monitor sees, and subgroups in which a monitor sees the stated harm too late or never."""
+    """Hazards, claims and levels of an axis that no monitor sees, and subgroups in which a monitor sees the stated harm too late
+    or never."""
     blind = {
         monitor.id
         for monitor in manifest.surveillance.monitors
@@ -19,7 +25,10 @@ def blind_spots(manifest: Manifest, foreseen: Sequence[ForeseenHarm], stated: St
     }
     yield from _hazards(manifest, blind, stated)
     yield from _claims(manifest, blind, stated)
+    yield from _subgroups(manifest, foreseen, stated)
     for at, monitor in enumerate(manifest.surveillance.monitors):
+        if isinstance(monitor.metric, RunRule):
+            continue  # it supports what others see
         late = [one for one in foreseen if one.monitor_id == monitor.id and not _in_time(one, stated)]
         for one in late:
             yield Problem(f"surveillance.monitors[{at}]", _too_late(one, stated), "warning")
@@ -58,6 +67,38 @@ def _claims(manifest: Manifest, blind: set[str], stated: Stated) -> Iterator[Pro
             yield Problem(path, f'blind spot: {_none_of(watching, stated)} claim "{claim.id}"', "warning")
 
 
+def _subgroups(manifest: Manifest, foreseen: Sequence[ForeseenHarm], stated: Stated) -> Iterator[Problem]:
+    """Axes that no monitor looks along, and levels at which none of those that do sees anything in time."""
+    field = assumptions_of(manifest)
+    for at, axis in enumerate(manifest.strata.axes):
+        path = f"strata.axes[{at}]"
+        along = [one.id for one in manifest.surveillance.monitors if _speaks(one) and any(axis.id in names for names in one.axes)]
+        if not along:
+            if _has_levels(levels_of(manifest, field, axis.id)):
+                yield Problem(path, _not_along(axis.id), "warning")
+            continue
+        known = [one for one in foreseen if axis.id in dict(one.scope)]
+        if set(along) - {one.monitor_id for one in known}:
+            continue  # a type of which nothing is foretold is not called blind
+        for level in dict.fromkeys(dict(one.scope)[axis.id] for one in known):
+            there = [one for one in known if (axis.id, level) in one.scope]
+            if not any(_in_time(one, stated) for one in there):
+                watching = list(dict.fromkeys(one.monitor_id for one in there))
+                yield Problem(path, f'blind spot: {_none_of(watching, stated)} level "{level}" of axis "{axis.id}"', "warning")
+
+
+def _has_levels(levels: Sequence[Level]) -> bool:
+    """Whether there is more than the whole: one level that has a name is no subgroup."""
+    return len(levels) > 1 or levels[0].alike > 1 or levels[0].name == UNNAMED
+
+
+def _not_along(axis: str) -> str:
+    return (
+        f'blind spot: no monitor has axis "{axis}" in `by`: a harm to one of its levels alone shows at best in the whole field, '
+        "thinned by all others"
+    )
+
+
 def _none_of(watching: Sequence[str], stated: Stated) -> str:
     return f"none of {', '.join(watching)} sees its harm within {stated.within_days:g} days, for"
 
@@ -65,9 +106,18 @@ def _none_of(watching: Sequence[str], stated: Stated) -> str:
 def _too_late(one: ForeseenHarm, stated: Stated) -> str:
     where = ", ".join(f"{axis} {level}" for axis, level in one.scope) or "the whole field"
     each = f", and {one.alike - 1:.0f} like it" if one.alike > 1 else ""
-    seen = "is never seen" if one.days is None else f"is seen in {one.days:.0f} days"
+    if one.shortfall is not None:
+        return f"blind spot: {one.harm} at {where}{each} is never seen: {_short(one.shortfall)}"
+    seen = "is never seen" if one.days is None else f"is seen in {span_text(one.days)}"
     smallest = "nothing it watches" if one.smallest is None else one.smallest_text
     return (
         f"blind spot: {one.harm} at {where}{each} {seen} with power {stated.power:g}, not within "
         f"{stated.within_days:g} days; in that time: {smallest}"
+    )
+
+
+def _short(short: Shortfall) -> str:
+    return (
+        f"a look needs {short.needed:,} cases (min_n, else strata.min_sample), and {short.expected:,.0f} are expected in the "
+        f"{span_text(short.days)} that it takes in at most"
     )

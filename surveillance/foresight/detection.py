@@ -62,7 +62,7 @@ class Detector:
         """Days from the onset, at the start of a window, until an incident has opened with this probability; None = never."""
         after = self._after(self._cell.world, self._monitor, harm)
         final = self._onset.chances(after, 1.0, finely=True)
-        if final.breach < _HOPELESS or self._onset.is_too_small:
+        if final.breach < _HOPELESS or self._onset.shortfall is not None:
             return None
         looks = self._independent(final, power) if self._is_independent() else self._overlapping(after, final, power)
         return None if looks is None else looks * self._onset.slide_ms / DAY_MS + self._delay_days
@@ -71,7 +71,7 @@ class Detector:
         """Probability that the harm has opened an incident so many days after its onset."""
         final = self._onset.chances(self._after(self._cell.world, self._monitor, harm), 1.0)
         left_ms = (days - self._delay_days) * DAY_MS - self._onset.width_ms
-        if left_ms < 0 or final.breach < _HOPELESS or self._onset.is_too_small:
+        if left_ms < 0 or final.breach < _HOPELESS or self._onset.shortfall is not None:
             return 0.0
         looks = min(1 + int(left_ms // self._onset.slide_ms), _MOST_LOOKS)
         if self._is_independent():

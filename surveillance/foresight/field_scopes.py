@@ -14,6 +14,8 @@ from surveillance.manifest.model_monitors import IMPLICIT_AXES
 
 MOST_SCOPES = 40
 """Scopes of one set of axes that are looked at one by one."""
+UNNAMED = "any"
+"""Level of an axis of which a manifest names none."""
 OTHERS = "other"
 """Level that stands for those a manifest has no name for."""
 
@@ -65,7 +67,7 @@ def levels_of(manifest: Manifest, field: FieldAssumptions, axis_id: str) -> list
     declared = (axis.levels if axis is not None else None) or (_of_population(manifest, axis_id) if not known else [])
     names = list(declared or known)
     if not names:
-        return [Level("any", 1.0)]
+        return [Level(UNNAMED, 1.0)]
     rest = max(0.0, 1.0 - sum(known.get(name, 0.0) for name in names))
     unknown = [name for name in names if name not in known]
     if not declared and rest > 0.01:

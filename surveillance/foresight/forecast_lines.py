@@ -10,6 +10,7 @@ from surveillance.foresight.false_alarms import FalseAlarms
 from surveillance.foresight.fitting import BudgetLine, Fit
 from surveillance.foresight.forecast import Forecast
 from surveillance.foresight.foreseen_harm import ForeseenHarm, Stated
+from surveillance.foresight.span_text import span_text
 
 _SHOWN = 6
 """Monitors with the most false alarms that the text shows; JSON has all."""
@@ -99,7 +100,7 @@ def power_text(stated: Stated, foreseen: Sequence[ForeseenHarm]) -> Iterator[str
             one.monitor_id,
             _where(one),
             one.harm,
-            _span(one.days),
+            "never" if one.days is None else span_text(one.days),
             one.smallest_text,
         )
         for one in foreseen
@@ -125,14 +126,6 @@ def _fit_text(fit: Fit) -> str:
     if fit.value is None:
         return f"{meant}; no {fit.key} brings it to its share of {fit.share:.3g}"
     return f"{meant}; {fit.key} {fit.value:g} would bring it to its share of {fit.share:.3g}"
-
-
-def _span(days: float | None) -> str:
-    if days is None:
-        return "never"
-    if days >= 1:
-        return f"{days:,.1f} days"
-    return f"{days * 24:.1f} hours" if days * 24 >= 1 else f"{days * 1440:.0f} minutes"
 
 
 def _where(one: ForeseenHarm) -> str:

@@ -16,9 +16,10 @@ from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, Harm, dispersion_of, harm_of
 from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.monitor_cells import cells_of, peers_of
-from surveillance.foresight.onset import Onset
+from surveillance.foresight.onset import Onset, Shortfall
 from surveillance.foresight.periodic_rules import is_periodic, periodic_of
 from surveillance.foresight.quiet_events import field_of
+from surveillance.foresight.quiet_time import Cell
 from surveillance.foresight.stand_ins import SLOWER, StandIn, coverage_seen, stand_in
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
@@ -57,7 +58,8 @@ class ForeseenHarm:
     """One monitor at one scope (`alike` of which there are) and its mildest level.
 
     `harm` in words; `days` until it opens an incident with the stated power, None = never; `smallest` = the smallest harm,
-    in the unit of `harm`, that does so within the stated time, None = none does; `smallest_text` says it in words.
+    in the unit of `harm`, that does so within the stated time, None = none does; `smallest_text` says it in words; `shortfall`
+    = the minimum sample that is not reached, so that nothing is seen.
     """
 
     monitor_id: str
@@ -68,6 +70,7 @@ class ForeseenHarm:
     days: float | None
     smallest: float | None
     smallest_text: str
+    shortfall: Shortfall | None = None
 
 
 def stated_harm(manifest: Manifest, effect: float | None = None, power: float | None = None) -> Stated:
@@ -123,8 +126,7 @@ def _by_windows(
         if smallest is not None and (days is None or days > stated.within_days):
             # Days are worked out from more windows: what they say comes too late is not among what is seen in time.
             smallest = max(smallest, min(1.01 * harm.effect, harm.most))
-        words = "none" if smallest is None else harm.told(smallest)
-        yield ForeseenHarm(monitor.id, cell.scope.scope, cell.scope.alike, level, harm.told(harm.effect), days, smallest, words)
+        yield _of_cell(monitor, cell, level, harm, days, smallest, onset.shortfall)
 
 
 def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, stated: Stated) -> Iterator[ForeseenHarm]:
@@ -142,8 +144,20 @@ def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, st
             days = covered.days if harm.effect > covered.effect and (days is None or covered.days < days) else days
             seen_in_time = covered.days <= stated.within_days
             smallest = covered.effect if seen_in_time and (smallest is None or covered.effect < smallest) else smallest
-        words = "none" if smallest is None else harm.told(smallest)
-        yield ForeseenHarm(monitor.id, cell.scope.scope, cell.scope.alike, level, harm.told(harm.effect), days, smallest, words)
+        yield _of_cell(monitor, cell, level, harm, days, smallest, onset.shortfall if days is None else None)
+
+
+def _of_cell(
+    monitor: Monitor,
+    cell: Cell,
+    level: str,
+    harm: Harm,
+    days: float | None,
+    smallest: float | None,
+    shortfall: Shortfall | None,
+) -> ForeseenHarm:
+    words, scope = "none" if smallest is None else harm.told(smallest), cell.scope
+    return ForeseenHarm(monitor.id, scope.scope, scope.alike, level, harm.told(harm.effect), days, smallest, words, shortfall)
 
 
 def _at_once(manifest: Manifest, monitor: Monitor, level: str) -> Iterator[ForeseenHarm]:
@@ -233,6 +247,10 @@ def _by_normal_chart(
     for axes in monitor.axes or ((),):
         for scope in scopes_of(manifest, field, axes):
             cases = field.per_day * scope.share * window.size_ms / DAY_MS
+            if cases < (monitor.min_n or 0):
+                short = Shortfall(cases, monitor.min_n or 0, window.size_ms / DAY_MS)
+                yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), None, None, "none", short)
+                continue
             scale = math.sqrt(max(cases, 1.0)) / dispersion_of(manifest, metric) if of_cases else 1.0
 
             def run(size: float, scale: float = scale) -> RunLength:

@@ -10,7 +10,7 @@ from surveillance.foresight.quiet_time import Cell
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.plan import Series
-from surveillance.panes.readings import READERS, readings
+from surveillance.panes.readings import readings
 
 NOT_OF_SUMS = frozenset({"quantile"})
 """Types that a judge of their own looks at twice."""
@@ -20,9 +20,7 @@ MOST_BY_THEMSELVES = 100
 
 
 def series_of(manifest: Manifest, monitor: Monitor) -> list[Series]:
-    """Its series, as the plan has them; none where the metric type is not built."""
-    if monitor.metric.type not in READERS:
-        return []
+    """Its series, as the plan has them."""
     axis_sets = [tuple(sorted(axes)) for axes in monitor.axes] or [()]
     return [
         Series(monitor, axes, reading.feature, reading.statistic) for reading in readings(manifest, monitor) for axes in axis_sets

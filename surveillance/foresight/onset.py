@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,14 @@ class Chances(NamedTuple):
     met: float
 
 
+class Shortfall(NamedTuple):
+    """A look takes in `days` at most, in which `expected` cases come where it needs `needed`."""
+
+    expected: float
+    needed: int
+    days: float
+
+
 class Onset:
     """A series at one scope around the onset of a harm, for one level.
 
@@ -59,10 +68,11 @@ class Onset:
         """Length of what a look takes in."""
         return self.spans * self.size_ms
 
-    @property
-    def is_too_small(self) -> bool:
-        """Whether a look is expected not to reach the minimum sample, however far it reaches back."""
-        return self._size_of(self.width_ms) < self._examiner.needed
+    @cached_property
+    def shortfall(self) -> Shortfall | None:
+        """Where a look is expected not to reach the minimum sample, however far it reaches back."""
+        expected, needed = self._size_of(self.width_ms), self._examiner.needed
+        return Shortfall(expected, needed, self.width_ms / DAY_MS) if expected < needed else None
 
     def chances(self, after: World, share: float, *, finely: bool = False) -> Chances:
         """Verdicts of looks of which this share of time lies after the onset; the draws are the same for every harm.

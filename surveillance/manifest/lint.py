@@ -9,6 +9,7 @@ from surveillance.errors import Problem
 from surveillance.manifest import (
     lint_baselines,
     lint_coverage,
+    lint_filters,
     lint_ids,
     lint_limits,
     lint_monitors,
@@ -24,6 +25,7 @@ RULES_OF_RELEASE: tuple[Rule, ...] = (
     *lint_baselines.RULES,
     *lint_monitors.RULES,
     *lint_limits.RULES,
+    *lint_filters.RULES,
     *lint_coverage.RULES,
 )
 """Rules that keep a manifest from release, or warn its authors."""
@@ -46,6 +48,10 @@ RULES_OF_WATCHING: tuple[Rule, ...] = (
 are no reason to leave a fleet unwatched: a missing reference is `unknown_reference`, a trigger of no monitor never fires."""
 
 
+RULES_OF_TELLING: tuple[Rule, ...] = lint_filters.RULES
+"""Rules whose warnings are told wherever a manifest is taken up: what they name counts nothing, and looks like a quiet field."""
+
+
 def lint(document: Any, rules: Sequence[Rule] = RULES) -> list[Problem]:
     """Every fault of structure and of sense, errors first. An empty list: nothing to mend.
 
@@ -56,3 +62,10 @@ def lint(document: Any, rules: Sequence[Rule] = RULES) -> list[Problem]:
     if view is not None:
         problems += [problem for rule in rules for problem in rule(view)]
     return sorted(dict.fromkeys(problems), key=lambda problem: problem.severity != "error")
+
+
+def silent_zeros(document: Any) -> list[Problem]:
+    """What the rules of telling find in a document; nothing in one that lint must refuse."""
+    manifest, problems = read_structure(document)
+    view = view_of(document, manifest, problems) if isinstance(document, dict) else None
+    return [problem for rule in RULES_OF_TELLING for problem in rule(view)] if view is not None else []

@@ -20,6 +20,9 @@ from .replay import window_of
 from .times import format_time, parse_duration, parse_time
 from .whole_series import WHOLE_SERIES
 
+BY_PERIOD = ("trend_test", "run_rule")
+"""Types whose revisions are seen whenever anything is judged, a silence included."""
+
 
 @dataclass(frozen=True)
 class IncidentLine:
@@ -176,12 +179,20 @@ class Surveillance:
                     self._look_at_heartbeats(policy, monitor, partition_ms)
                 elif monitor["metric"]["type"] == "min_value":
                     self._look_at_lowest(policy, monitor, partition_ms)
-                elif finished or self._passed(policy.window(monitor).slide, watermark_ms):
+                elif (
+                    finished
+                    or self._passed(policy.window(monitor).slide, watermark_ms)
+                    or (monitor["metric"]["type"] in BY_PERIOD and self._beat_passed(policy, partition_ms))
+                ):
                     self._look_at_windows(policy, monitor)
 
     def _passed(self, slide_ms: int, before_ms: int | None) -> bool:
         now_ms = self.ledger.watermark_ms
         return now_ms is not None and (before_ms is None or now_ms // slide_ms > before_ms // slide_ms)
+
+    def _beat_passed(self, policy: Policy, before_ms: int | None) -> bool:
+        interval, now_ms = policy.telemetry_ms("heartbeat_interval_s"), self.ledger.partition_ms
+        return now_ms is not None and (before_ms is None or now_ms // interval > before_ms // interval)
 
     def _look_at_windows(self, policy: Policy, monitor: Document) -> None:
         now_ms = self.ledger.watermark_ms

@@ -78,7 +78,7 @@ def rows_of(ledger: Ledger, policy: Policy, monitor: Document) -> list[Event]:
     counted = [event for event in own if event.standing == "counted"]
     if metric["type"] == "event_count":
         return [event for event in counted if of_safety.matches(event, metric)]
-    if metric["type"] in ("maxsprt_poisson", "trend_test"):
+    if metric["type"] in ("maxsprt_poisson", "trend_test") or (metric["type"] == "run_rule" and "of" not in metric):
         return [event for event in counted if event.kind == "pms.inference" or of_safety.matches(event, metric)]
     inferences = [event for event in counted if event.kind == "pms.inference"]
     if metric["type"] == "quantile":
@@ -161,7 +161,7 @@ def _measured(
     facts = Facts(identical=_identical(question, own) if monitor["metric"]["type"] == "variance_ratio" else None)
     if measures.size(question) >= needed:
         return measures.measure(question), facts, start_ms, None
-    below = policy.strata.get("below_min")
+    below = None if monitor["metric"]["type"] in measures.NEVER_EXTENDED else policy.strata.get("below_min")
     if below == "accumulate" and not window.cumulative:
         for earlier_ms in range(start_ms - window.size, end_ms - LONGEST_EXTENSION_MS - 1, -window.size):
             wider = _question(ledger, policy, monitor, one, scope, rows, own, earlier_ms, end_ms)

@@ -18,6 +18,9 @@ WITHOUT_N = {"event_count", "maxsprt_poisson", "volume_vs_expected"}
 COMPARED = {"subgroup_gap", "site_outlier"}
 """Types that compare a scope with the rows of all scopes."""
 
+NEVER_EXTENDED = COMPARED | {"volume_vs_expected"}
+"""Types whose small windows are neither extended nor pooled."""
+
 
 def governed_by(metric: Document) -> str:
     """Which key of strata.min_sample holds for the metric's n."""

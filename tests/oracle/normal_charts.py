@@ -17,7 +17,7 @@ from .times import format_time
 
 
 @dataclass(frozen=True)
-class _Standard:
+class Standard:
     """z = (window mean - mean) / (sd / sqrt(n)); a `given` sd is that of the window means themselves."""
 
     mean: float
@@ -73,8 +73,8 @@ def _fold(policy: Policy, monitor: Document, scope: Scope, rows: list[Event], cl
 
 
 def _measured(asked: Question, chart: _Chart) -> Measure:
-    observed, n = _observed(asked)
-    standard = _standard(asked)
+    total, n = observed(asked)
+    standard = standard_of(asked)
     needed = asked.policy.needed(asked.monitor, "inferences")
     if standard is None:
         return Measure(n, reason="unknown_reference")
@@ -82,11 +82,11 @@ def _measured(asked: Question, chart: _Chart) -> Measure:
         return Measure(n, reason="below_minimum_n", needed=needed)
     if n == 0:
         return Measure(0, reason="no_exposure")
-    chart.fold(standard.z(observed / n, n))
+    chart.fold(standard.z(total / n, n))
     return Measure(n, chart.value, None, None, asked.type)
 
 
-def _observed(asked: Question) -> tuple[float, int]:
+def observed(asked: Question) -> tuple[float, int]:
     """(sum, n) of the window's values."""
     metric = asked.metric
     if metric["of"] == "rate":
@@ -99,7 +99,7 @@ def _numbers(asked: Question) -> list[float]:
     return of_inputs.numbers(asked)
 
 
-def _standard(asked: Question) -> _Standard | None:
+def standard_of(asked: Question) -> Standard | None:
     metric, policy = asked.metric, asked.policy
     if metric["of"] == "rate":
         mean, sd = _rate_baseline(asked), None
@@ -113,7 +113,7 @@ def _standard(asked: Question) -> _Standard | None:
             sd *= metric.get("dispersion", reference.get("dispersion", 1.0))
     given = "sd" in metric
     sd = metric.get("sd", sd)
-    return None if mean is None or not sd else _Standard(mean, sd, given)
+    return None if mean is None or not sd else Standard(mean, sd, given)
 
 
 def _rate_baseline(asked: Question) -> float | None:

@@ -35,7 +35,8 @@ NESTED = {
 class Measure:
     """A number with interval, or `reason`. Limits read `adjusted_p` before `p`; `thresholds` holds baselines of ratio limits.
 
-    `e` = e-value, `identical` = consecutive windows with equal bin counts, `hit` = a run rule holds; None = not said.
+    `e` = e-value, `identical` = consecutive windows with equal bin counts, `hit` = a run rule holds; None = not said. `basis` =
+    earlier points that the number rests on as well: when one of them is revised, so is the number.
     """
 
     n: int
@@ -51,6 +52,7 @@ class Measure:
     e: float | None = None
     identical: int | None = None
     hit: bool | None = None
+    basis: tuple[float | None, ...] = ()
 
     @property
     def conclusive(self) -> bool:

@@ -120,6 +120,7 @@ def status_line(history: list[Judgement]) -> dict[str, Any]:
         "window": window_of(newest),
         "estimate": estimate_of(newest),
         "p": newest.measure.p,
+        "e": newest.measure.e,
         "adjusted_p": newest.measure.adjusted_p,
         "pooled_to": None if newest.pooled_to is None else dict(newest.pooled_to),
         "last_conclusive": None,

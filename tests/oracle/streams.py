@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -262,13 +263,17 @@ def generate(
     trouble: Hostility | None = None,
     below_min: str = "accumulate",
     watched: list[Document] | None = None,
+    amend: Callable[[Document], None] | None = None,
 ) -> Scenario:
     """A fleet of six devices over `hours`: revision 2 of the first release comes into force at the second midnight.
 
-    `watched` = the monitors, by default one of every type.
+    `watched` = the monitors, by default one of every type; `amend` may change each manifest before its digest is taken.
     """
     rng = random.Random(seed)
     manifests = _manifests(below_min, monitors() if watched is None else watched)
+    if amend is not None:
+        for document in manifests:
+            amend(document)
     fleet = _Fleet(rng, Hostility() if trouble is None else trouble, _devices(Policy(0, manifests[0]).digest))
     span_ms = hours * HOUR_MS
     for _ in range(inferences):

@@ -10,10 +10,12 @@ from .ledger import Ledger
 from .normal_charts import judge_normal_chart
 from .periods import judge_trend
 from .policy import Document, Policy, Scope
+from .run_rules import judge_run_rule
 
 WHOLE_SERIES: dict[str, Callable[[Ledger, Policy, Document], dict[Scope, list[Judgement]]]] = {
     "bernoulli_cusum": judge_chart,
     "cusum": judge_normal_chart,
     "ewma": judge_normal_chart,
     "trend_test": judge_trend,
+    "run_rule": judge_run_rule,
 }

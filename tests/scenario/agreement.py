@@ -83,6 +83,18 @@ def _of_last_conclusive(ours: Mapping[str, Any] | None, theirs: Mapping[str, Any
     return [] if shown[0] == shown[1] else [f"last_conclusive {shown[0]} for {shown[1]}"]
 
 
+def p_differences(lines: Iterable[Line], oracle: OracleResult, within: float = 1e-9) -> list[str]:
+    """One sentence for each status line whose p, or e, is not the oracle's; relative, down to 1e-12."""
+    found = []
+    for line in of_kind(lines, "status"):
+        theirs = oracle.status[line["manifest_digest"], line["monitor_id"], frozenset(line["scope"].items())]
+        for word in ("p", "e"):
+            one, other = line["estimate"].get(word), theirs[word]
+            if other is not None and (one is None or abs(one - other) > within * max(abs(other), 1e-3)):
+                found.append(f"{line['monitor_id']} {line['scope']}: {word} {one} for {other}")
+    return found
+
+
 def summary_differences(lines: Sequence[Line], oracle: OracleResult) -> dict[str, tuple[Any, Any]]:
     """(ours, theirs) of each count of the ledger that differs."""
     ours = lines[-1]

@@ -30,6 +30,8 @@ COUNTS = [
     watched("ae.site", SPRT | {"T": 2.0}, {"investigate": {"llr": 2.0}, "pause": {"exhausted": True}}, by=["site"]),
     watched("deaths", {"type": "event_count", "filter": {"seriousness": ["death"]}}, {"pause": {"ge": 1}}),
     watched("hourly", {"type": "event_count", "filter": {"kind": "adverse_event"}}, {"investigate": {"ge": 2}}, window="w1h"),
+    watched("hourly.two", {"type": "event_count", "filter": {}}, {"investigate": {"ge": 2}}, window="w1h", min_n=2),
+    watched("site", {"type": "event_count", "filter": {}}, {"investigate": {"ge": 2}}, window="w1h", by=["site"]),
     watched("never", {"type": "event_count", "filter": {"country": "XX"}}, {"investigate": {"ge": 1}}, window="w6h"),
 ]
 MONTHS = [

@@ -130,3 +130,12 @@ def test_drift_that_is_to_roll_back_is_refused() -> None:
     document = watching({"type": "psi", "feature": "hr"}, {"p": 0.001}, rollback={"triggers": ["burden:investigate"]})
     with pytest.raises(InvalidManifest, match="drift alone never rolls back"):
         registration_of(document, "m.yaml")
+
+
+def test_a_filter_that_nothing_matches_is_told_and_leaves_no_fleet_unwatched(caplog: pytest.LogCaptureFixture) -> None:
+    document = watching({"type": "event_count", "filter": {"seriousness": "deth"}}, {"ge": 1})
+    with caplog.at_level(logging.WARNING):
+        assert registration_of(document, "m.yaml").release_id == "r-1"
+    (told,) = caplog.messages
+    assert told.startswith("m.yaml: surveillance.monitors[0].metric.filter.seriousness: ")
+    assert 'did you mean "death"?' in told

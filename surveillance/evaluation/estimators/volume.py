@@ -34,10 +34,9 @@ def _volumes(request: Request) -> list[Finding]:
     expected = [np.nan if one is None else expected_volume(one, factors, request.start_ms, request.end_ms) for one in hours]
     spread = metric.dispersion or (volume.dispersion if volume is not None else None) or 1.0
     found = count_ratio(_inferences(request), expected, dispersion=spread, tail=metric.tail, level=request.level)
-    unknown = Finding(Insufficient(Reason.UNKNOWN_REFERENCE))
     return [
-        unknown if one is None else Finding(outcome, p=getattr(outcome, "p", None))
-        for one, outcome in zip(hours, found, strict=True)
+        Finding(Insufficient(Reason.UNKNOWN_REFERENCE, int(n)) if one is None else outcome, p=getattr(outcome, "p", None))
+        for one, outcome, n in zip(hours, found, _inferences(request), strict=True)
     ]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from surveillance.cli.main import run
 from tests.unit.cli.pump import release
+from tests.unit.test_registering import watching
 
 YAML = """
 api_version: pms.manifest/v1
@@ -107,3 +109,21 @@ def test_a_group_without_a_command_shows_its_commands(group: list[str], capsys: 
     said = capsys.readouterr().err
     assert said.startswith("Usage: pms")
     assert "Commands:" in said
+
+
+def test_register_tells_of_a_filter_that_nothing_matches_and_sends_the_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+
+    def register_manifest(bootstrap: str, prefix: str, document: Any, security: Any) -> str:
+        sent.append(document)
+        return "sha256:0"
+
+    monkeypatch.setattr("streams.publish.register_manifest", register_manifest)
+    document = watching({"type": "event_count", "filter": {"seriousnes": "death"}}, {"ge": 1})
+    assert run(["manifest", "register", str(written(tmp_path, "m.json", json.dumps(document)))]) == 0
+    assert sent == [document]
+    told = capsys.readouterr().err
+    assert "m.json: warning: surveillance.monitors[0].metric.filter.seriousnes: " in told
+    assert 'did you mean "seriousness"?' in told

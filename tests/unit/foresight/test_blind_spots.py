@@ -46,13 +46,81 @@ def test_a_subgroup_too_small_to_be_seen_beside_one_that_is_large_enough() -> No
     described = document([WATCHED | {"by": ["sex"]}], a_day=800.0)
     described["strata"] = {"axes": [{"id": "sex", "source": "context.sex", "values": ["F", "M"]}]}
     described["baselines"]["features"] = [described["baselines"]["features"][0] | {"strata": {"sex": references}}]
-    (message,) = spots(described).values()
-    assert "at sex M" in message
+    found = spots(described)
+    assert set(found) == {"strata.axes[0]", "surveillance.monitors[0]"}
+    assert "at sex M" in found["surveillance.monitors[0]"]
+    assert 'level "M" of axis "sex"' in found["strata.axes[0]"]
 
 
-def test_below_its_minimum_sample_a_monitor_sees_nothing() -> None:
-    found = spots(document([WATCHED | {"min_n": 100_000}], a_day=2000.0))
-    assert "never seen" in found["surveillance.monitors[0]"]
+SEX = {"axes": [{"id": "sex", "source": "context.sex", "values": ["F", "M"]}]}
+TWO_AXES = {"axes": [*SEX["axes"], {"id": "site", "source": "site_id"}]}
+
+
+def test_an_axis_along_which_no_monitor_looks() -> None:
+    described = document([WATCHED, WATCHED | {"id": "trial", "by": ["sex"], "dry_run": True}], a_day=2000.0)
+    described["strata"] = SEX
+    found = spots(described)
+    assert set(found) == {"strata.axes[0]"}
+    assert 'no monitor has axis "sex" in `by`' in found["strata.axes[0]"]
+
+
+def test_an_axis_whose_levels_the_manifest_does_not_name_is_one_of_them() -> None:
+    described = document([WATCHED], a_day=2000.0)
+    described["strata"] = {"axes": [{"id": "vendor", "source": "device_context.vendor"}]}
+    assert set(spots(described)) == {"strata.axes[0]"}
+
+
+def test_levels_are_seen_where_a_monitor_looks_at_them_with_another_axis() -> None:
+    described = document([WATCHED | {"by": ["sex*site"]}], a_day=8000.0, sites=2)
+    described["strata"] = TWO_AXES
+    assert spots(described) == {}
+
+
+def test_a_level_that_one_monitor_sees_is_seen() -> None:
+    slow = WATCHED | {"id": "slow", "by": ["sex"], "min_n": 100_000}
+    described = document([WATCHED | {"by": ["sex"]}, slow], a_day=2000.0)
+    described["strata"] = SEX
+    assert set(spots(described)) == {"surveillance.monitors[1]"}
+
+
+def test_a_type_of_which_nothing_is_foretold_leaves_no_level_blind() -> None:
+    waits = monitor("quantile", "day", {"above": 900.0}, q=0.95, field="latency_ms", by=["sex"])
+    described = document([WATCHED, waits], a_day=2000.0)
+    described["strata"] = SEX
+    assert spots(described) == {}
+
+
+MISSING = monitor("missing_rate", "hour", {"abs": 0.04}, feature="px", min_n=50_000)
+ACCUMULATING = {"below_min": "accumulate"}
+
+
+@pytest.mark.parametrize(
+    ("described", "strata", "told"),
+    [
+        (WATCHED | {"min_n": 100_000}, {}, ("needs 100,000 cases", "5,606 are expected in the 28 days")),
+        (MISSING, ACCUMULATING, ("needs 50,000 cases", "are expected in the 28 days")),
+        (MISSING, {}, ("needs 50,000 cases", "62 are expected in the 1 hour")),
+    ],
+)
+def test_a_minimum_sample_that_28_days_do_not_bring_is_told_with_what_they_bring(
+    described: Document, strata: Document, told: tuple[str, str]
+) -> None:
+    found = spots(document([described], a_day=1500.0 if described is MISSING else 2000.0, strata=strata))
+    message = found["surveillance.monitors[0]"]
+    assert "is never seen" in message
+    assert all(part in message for part in told)
+
+
+def test_a_chart_whose_windows_are_too_small_to_fold_sees_nothing() -> None:
+    chart = {"id": "slow", "metric": {"type": "cusum", "of": "score_mean"}, "window": "day", "limits": {"investigate": {"h": 5}}}
+    assert spots(document([chart], a_day=500.0)) == {}
+    assert "needs 501 cases" in spots(document([chart | {"min_n": 501}], a_day=500.0))["surveillance.monitors[0]"]
+
+
+def test_a_rule_that_only_supports_others_is_no_late_monitor_but_leaves_its_hazard_blind() -> None:
+    rule = {"id": "run", "metric": {"type": "run_rule", "rule": 3}, "limits": {"investigate": {"hit": True}}}
+    found = spots(document([rule], a_day=2000.0))
+    assert set(found) == {"hazards[0]"}
 
 
 @pytest.mark.parametrize("rule", [{"effect": 0.3, "within": "P90D"}, {"effect": 0.1, "within": "P300D"}])

@@ -230,6 +230,11 @@ ERRORS: list[tuple[tuple[Any, ...], str, str]] = [
 WARNINGS: list[tuple[tuple[Any, ...], str, str]] = [
     (("status", "draft"), "status", "draft: not approved"),
     (("status", None), "status", "no status: not approved"),
+    (
+        extra({"type": "event_count", "filter": {"seriousnes": "death"}}, {"ge": 1}),
+        f"{MONITOR}[3].metric.filter.seriousnes",
+        'did you mean "seriousness"?',
+    ),
     (("hazards[1]", {"id": "HZ-2"}), "hazards[1]", 'no monitor watches hazard "HZ-2"'),
     (("intended_use.claims", [{"id": "CL"}]), "intended_use.claims[0]", 'no monitor covers claim "CL"'),
     ((f"{DRIFT}.playbook", None), f"{DRIFT}.playbook", "names no playbook"),
