@@ -79,7 +79,10 @@ class Table:
         if earlier is None:
             self._add(row, code)
         elif version > earlier.version:
-            self._replace(row, code, earlier)
+            pane = self.panes[pane_ms]
+            known = pane[code]
+            # What stands there is the earlier row itself where no other partition has rows of this group and pane.
+            pane[code] = row.counts if known is earlier.counts else known + (row.counts - earlier.counts)
         else:
             return
         rows[code] = row
@@ -88,7 +91,8 @@ class Table:
             versions[partition] = version
             if version > self.largest_version.get(partition, -1):
                 self.largest_version[partition] = version
-        self._rollups.forget(pane_ms)
+        if self._rollups.blocks:
+            self._rollups.forget(pane_ms)
         for total in self._totals:
             total.change(row, code, earlier)
         place = pane_ms, code
@@ -111,13 +115,6 @@ class Table:
             self._all_seen_ms = max(self._all_seen_ms, pane_ms)
         elif pane_ms < self.first_pane[code]:
             self.first_pane[code] = pane_ms
-
-    def _replace(self, row: PaneRow, code: int, earlier: PaneRow) -> None:
-        """Count a row in place of an earlier one of the same key."""
-        pane = self.panes[row.key.pane_ms]
-        known = pane[code]
-        # What stands there is the earlier row itself where no other partition has rows of this group and pane.
-        pane[code] = row.counts if known is earlier.counts else known + (row.counts - earlier.counts)
 
     def seen_before(self, end_ms: int) -> Sequence[int]:
         """Codes of the groups that have a row in a pane that starts before this time."""

@@ -42,15 +42,14 @@ class Rollups:
 
     def __init__(self, panes: Panes) -> None:
         self._panes = panes
-        self._blocks: dict[tuple[int, int], Block | None] = {}
+        self.blocks: dict[tuple[int, int], Block | None] = {}
         """(width, start) -> block, None where the span has no rows. Width 0 = one pane."""
 
     def forget(self, pane_ms: int) -> None:
         """Rows of this pane have changed."""
-        if self._blocks:
-            self._blocks.pop((0, pane_ms), None)
-            for width in (HOUR_MS, DAY_MS):
-                self._blocks.pop((width, floor_to(pane_ms, width)), None)
+        self.blocks.pop((0, pane_ms), None)
+        for width in (HOUR_MS, DAY_MS):
+            self.blocks.pop((width, floor_to(pane_ms, width)), None)
 
     def covering(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterator[Block]:
         """Blocks that together hold the panes of [start, end), each once; `pane_ms` = width of a pane, which divides both."""
@@ -71,20 +70,20 @@ class Rollups:
 
     def of_pane(self, at_ms: int) -> Block:
         """The block of one pane that has rows."""
-        found = self._blocks.get((0, at_ms))
+        found = self.blocks.get((0, at_ms))
         if found is None:
             rows = self._panes[at_ms]
             found = Block(np.fromiter(rows, np.int64, len(rows)), np.stack(list(rows.values())))
-            self._blocks[0, at_ms] = found
+            self.blocks[0, at_ms] = found
         return found
 
     def _block(self, at_ms: int, width_ms: int, pane_ms: int) -> Block | None:
         if width_ms <= pane_ms:
             return self.of_pane(at_ms) if at_ms in self._panes else None
         key = (width_ms, at_ms)
-        if key not in self._blocks:
-            self._blocks[key] = self._joined(at_ms, at_ms + width_ms, width_ms, pane_ms)
-        return self._blocks[key]
+        if key not in self.blocks:
+            self.blocks[key] = self._joined(at_ms, at_ms + width_ms, width_ms, pane_ms)
+        return self.blocks[key]
 
     def _joined(self, start_ms: int, end_ms: int, width_ms: int, pane_ms: int) -> Block | None:
         part_ms = HOUR_MS if width_ms > HOUR_MS and HOUR_MS % pane_ms == 0 else pane_ms

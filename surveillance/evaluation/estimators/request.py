@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from detectors.proportion import Method
@@ -57,6 +58,7 @@ class Estimator(NamedTuple):
     compares: bool = False
 
 
+@lru_cache(100_000)
 def own_level(scope: Scope) -> tuple[str, str] | None:
     """The axis and level whose own reference may serve: scopes of exactly one axis have one."""
     levels = [pair for pair in scope if pair[0] != "feature"]
