@@ -168,10 +168,21 @@ class _Cells:
 
 def _separation(cells: _Cells) -> tuple[Bool, Bool]:
     """Cells with one logit only, and cells where the classes do not overlap in more than one logit."""
+    if _overlap_for_sure(cells):
+        none = np.zeros(len(cells.n), np.bool_)
+        return none, none
     low0, high0 = _span(cells, cells.neg)
     low1, high1 = _span(cells, cells.pos)
     one_logit = np.minimum(low0, low1) == np.maximum(high0, high1)
     return one_logit, (high0 <= low1) | (high1 <= low0)
+
+
+def _overlap_for_sure(cells: _Cells) -> bool:
+    """Whether both classes have rows in the same two bins of every cell, and bins stand in the order of their logits."""
+    rising = np.diff(cells.x) > 0
+    rising[cells.bins.begins[1:] - 1] = True
+    in_both = (cells.neg > 0) & (cells.pos > 0)
+    return bool(rising.all() and (cells.bins.sum(in_both.astype(np.float64)) >= 2).all())
 
 
 def _span(cells: _Cells, counts: Float) -> tuple[Float, Float]:
@@ -182,13 +193,11 @@ def _span(cells: _Cells, counts: Float) -> tuple[Float, Float]:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """What a fit reads: rows, logit and squared logit of each bin (N,); events, their logits and the largest logit of each
-    cell (C,)."""
+    """What a fit reads: rows and logit of each bin (N,); events, their logits and the largest logit of each cell (C,)."""
 
     bins: Occupied
     n: Float
     x: Float
-    x2: Float
     events: Float
     events_x: Float
     far: Float
@@ -196,12 +205,12 @@ class _Fit:
     @staticmethod
     def of(cells: _Cells) -> _Fit:
         x, bins = cells.x, cells.bins
-        return _Fit(bins, cells.total, x, x * x, cells.events, bins.sum(cells.pos * x), -bins.least(-np.abs(x)))
+        return _Fit(bins, cells.total, x, cells.events, bins.sum(cells.pos * x), -bins.least(-np.abs(x)))
 
     def of_cells(self, chosen: Bool) -> _Fit:
         bins, rows = self.bins.only(chosen)
         of_cells = (self.events[chosen], self.events_x[chosen], self.far[chosen])
-        return _Fit(bins, self.n[rows], self.x[rows], self.x2[rows], *of_cells)
+        return _Fit(bins, self.n[rows], self.x[rows], *of_cells)
 
 
 _INTERCEPT, _SLOPE, _INTERCEPT_SE, _SLOPE_SE, _DONE = range(5)
@@ -212,15 +221,20 @@ def _solve(fit: _Fit, wanted: Bool) -> Float:
     line = np.zeros((_DONE + 1, len(wanted)))
     line[_SLOPE] = 1.0
     running, left = np.flatnonzero(wanted), fit if wanted.all() else fit.of_cells(wanted)
+    known = line[:, running]
     for _ in range(_MOST_STEPS):
-        if len(running) == 0:
-            break
-        known = line[:, running]
-        line[:, running] = np.where(known[_DONE] == 1.0, known, _step(left, known))
-        still = line[_DONE, running] == 0.0
+        done = known[_DONE] == 1.0
+        many_done = int(np.count_nonzero(done))
         # To leave out what has settled costs as much as another step of it.
-        if 2 * np.count_nonzero(still) <= len(still):
-            running, left = running[still], left.of_cells(still)
+        if 2 * many_done >= len(done):
+            line[:, running] = known
+            if many_done == len(done):
+                break
+            running, known, left, many_done = running[~done], known[:, ~done], left.of_cells(~done), 0
+        following = _step(left, known)
+        known = np.where(done, known, following) if many_done else following
+    else:
+        line[:, running] = known
     return line
 
 
@@ -243,19 +257,22 @@ def _step(fit: _Fit, line: Float) -> Float:
 def _moments(fit: _Fit, intercept: Float, slope: Float) -> tuple[Float, Float, Float, Float, Float]:
     """Sums of n p and n p x, and of n p (1 - p) times 1, x and x^2, over the bins of each cell.
 
-    With odds = e^intercept and e = e^(-slope x), p = odds / (e + odds).
+    With odds = e^intercept and e = e^(-slope x), p = odds / (e + odds) and 1 - p = e / (e + odds).
     """
     bins, odds = fit.bins, np.exp(intercept)
-    divisor = bins.per_bin(-slope)
-    divisor *= fit.x
-    np.exp(divisor, out=divisor)
-    divisor += bins.per_bin(odds)
+    e = bins.per_bin(-slope)
+    e *= fit.x
+    np.exp(e, out=e)
+    divisor = e + bins.per_bin(odds)
     shares = fit.n / divisor
-    p0, p1, p2 = odds * bins.sum(shares), odds * bins.sum(shares * fit.x), odds * bins.sum(shares * fit.x2)
-    shares /= divisor
-    square = odds * odds
-    q0, q1, q2 = square * bins.sum(shares), square * bins.sum(shares * fit.x), square * bins.sum(shares * fit.x2)
-    return p0, p1, p0 - q0, p1 - q1, p2 - q2
+    p0, p1 = odds * bins.sum(shares), odds * bins.sum(shares * fit.x)
+    e /= divisor
+    shares *= e
+    i0 = odds * bins.sum(shares)
+    shares *= fit.x
+    i1 = odds * bins.sum(shares)
+    shares *= fit.x
+    return p0, p1, i0, i1, odds * bins.sum(shares)
 
 
 def _solve_shift(cells: _Cells, wanted: Bool) -> tuple[Float, Float]:
