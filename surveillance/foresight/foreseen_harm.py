@@ -39,6 +39,7 @@ _QUIET_PART = -math.log(1 - FALSE_ALARM)
 _MOST_SHIFT = 5.0
 _RISK, _MOST_RISK = 2.0, 50.0
 _MOST_WINDOWS = 1 << 18
+_EVENTS = {"miss": "misses", "false_alert": "false alerts", "override": "overrides"}
 AT_ONCE = frozenset({"identity_mismatch", "mismatch_count", "event_count", "heartbeat_gap", "min_value"})
 """Types that no chance stands between a harm and its incident: one event, or one look, is enough."""
 
@@ -164,10 +165,12 @@ def _at_once(manifest: Manifest, monitor: Monitor, level: str) -> Iterator[Fores
     """What opens an incident at the next look, or at the k-th, whatever the volume of the field."""
     limit, telemetry = monitor.limits.by_level[level], manifest.surveillance.telemetry
     if limit.missed is not None:
-        wait_ms, amount, text = limit.missed * telemetry.heartbeat_interval_ms, float(limit.missed), "{:.3g} beats are missed"
+        wait_ms, amount = limit.missed * telemetry.heartbeat_interval_ms, float(limit.missed)
+        text = "{:.3g} heartbeats in a row are missed"
     elif limit.ge is not None:
         window = manifest.surveillance.window(monitor.window or "")
-        wait_ms, amount, text = window.slide_ms if window is not None else base_pane_ms(manifest), limit.ge, "{:.3g} such events"
+        wait_ms, amount = window.slide_ms if window is not None else base_pane_ms(manifest), limit.ge
+        text = f"{{:.3g}} {'event' if amount == 1 else 'events'} of the kind it counts"
     elif limit.below is not None and isinstance(monitor.metric, LowestValue):
         # A certificate runs down by itself; any other number must be heard first.
         heard_ms = 0 if monitor.metric.field == CERTIFICATE_DAYS else telemetry.heartbeat_interval_ms
@@ -209,7 +212,7 @@ def _by_label_chart(
     if h is None:
         return
     rises = metric.p1 > metric.p0
-    text = f"share of {metric.event} {'rises' if rises else 'falls'} by {{:.3g}}"
+    text = f"share of {_EVENTS[metric.event]} {'rises' if rises else 'falls'} by {{:.3g}}"
     most = 0.99 - metric.p0 if rises else metric.p0
     delay_days = field.label_delay_h / 24
 
