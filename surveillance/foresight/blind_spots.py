@@ -121,7 +121,8 @@ def _too_late(one: ForeseenHarm, stated: Stated) -> str:
 
 
 def _short(short: Shortfall) -> str:
+    brings = f"{short.expected:,.0f}" if short.expected >= 100 else f"{short.expected:.3g}"
     return (
-        f"a look needs {short.needed:,} cases (min_n, else strata.min_sample), and {short.expected:,.0f} are expected in the "
+        f"a look needs {short.needed:,} cases (min_n, else strata.min_sample), and {brings} come in the "
         f"{span_text(short.days)} that it takes in at most"
     )

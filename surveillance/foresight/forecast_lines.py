@@ -93,6 +93,10 @@ def forecast_text(forecast: Forecast) -> Iterator[str]:
     for fit in forecast.fits:
         yield f"  {_fit_text(fit)}"
     yield from power_text(forecast.stated, forecast.foreseen)
+    seen = {one.monitor_id for one in forecast.foreseen}
+    silent = dict.fromkeys(one.monitor_id for one in forecast.false_alarms if one.monitor_id not in seen)
+    if silent:
+        yield f"  of {', '.join(silent)} nothing is said: what their numbers are like when all is well is not stated"
 
 
 def power_text(stated: Stated, foreseen: Sequence[ForeseenHarm]) -> Iterator[str]:

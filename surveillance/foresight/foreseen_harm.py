@@ -98,7 +98,7 @@ def foreseen_harms(
     elif isinstance(monitor.metric, NormalChart):
         yield from _by_normal_chart(manifest, field, monitor, monitor.metric, level, stated)
     elif isinstance(monitor.metric, MaxSprtPoisson):
-        yield from _by_safety_test(field, monitor, monitor.metric, level, stated)
+        yield from _by_safety_tests(manifest, field, monitor, monitor.metric, level, stated)
     elif is_periodic(monitor):
         yield from _by_periods(manifest, field, monitor, level, stated)
     elif monitor.metric.type in AT_ONCE:
@@ -192,17 +192,20 @@ def _by_periods(
         yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, harm.told(harm.effect), days, smallest, words)
 
 
-def _by_safety_test(
-    field: FieldAssumptions, monitor: Monitor, metric: MaxSprtPoisson, level: str, stated: Stated
+def _by_safety_tests(
+    manifest: Manifest, field: FieldAssumptions, monitor: Monitor, metric: MaxSprtPoisson, level: str, stated: Stated
 ) -> Iterator[ForeseenHarm]:
     llr = monitor.limits.by_level[level].llr
     if llr is None:
         return
-    test, text = SafetyTest(metric, field), "events come {:.3g} times as often"
-    smallest = test.smallest(llr, stated.within_days, stated.power, _MOST_RISK)
-    words = "none" if smallest is None else text.format(smallest)
-    days = test.days(llr, _RISK, stated.power)
-    yield ForeseenHarm(monitor.id, (), 1, level, text.format(_RISK), days, smallest, words)
+    text = "events come {:.3g} times as often"
+    for axes in monitor.axes or ((),):
+        for scope in scopes_of(manifest, field, axes):
+            test = SafetyTest(metric, field, scope.share)
+            smallest = test.smallest(llr, stated.within_days, stated.power, _MOST_RISK)
+            words = "none" if smallest is None else text.format(smallest)
+            days = test.days(llr, _RISK, stated.power)
+            yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(_RISK), days, smallest, words)
 
 
 def _by_label_chart(

@@ -132,6 +132,12 @@ def test_a_hazard_that_nobody_watches_is_told_once(tmp_path: Path, capsys: pytes
     assert [one["path"] for one in printed(capsys, "lint", path)["blind_spots"]] == ["hazards[1]"]
 
 
+def test_a_monitor_of_which_nothing_can_be_said_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    waits = monitor("quantile", "day", {"above": 900.0}, q=0.95, field="latency_ms")
+    text = lint_text(written(tmp_path, document([*MONITORS, waits], a_day=600.0)), capsys)
+    assert [line for line in text if line.startswith("  of quantile nothing is said")]
+
+
 def test_every_number_that_is_assumed_has_a_unit(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(one["unit"] for one in printed(capsys, "lint", manifest)["assumptions"])
     assert "  inferences_a_day          600   a day" in "\n".join(lint_text(manifest, capsys))

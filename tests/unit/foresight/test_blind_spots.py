@@ -97,9 +97,9 @@ ACCUMULATING = {"below_min": "accumulate"}
 @pytest.mark.parametrize(
     ("described", "strata", "told"),
     [
-        (WATCHED | {"min_n": 100_000}, {}, ("needs 100,000 cases", "5,606 are expected in the 28 days")),
-        (MISSING, ACCUMULATING, ("needs 50,000 cases", "are expected in the 28 days")),
-        (MISSING, {}, ("needs 50,000 cases", "62 are expected in the 1 hour")),
+        (WATCHED | {"min_n": 100_000}, {}, ("needs 100,000 cases", "5,606 come in the 28 days")),
+        (MISSING, ACCUMULATING, ("needs 50,000 cases", "come in the 28 days")),
+        (MISSING, {}, ("needs 50,000 cases", "62.4 come in the 1 hour")),
     ],
 )
 def test_a_minimum_sample_that_28_days_do_not_bring_is_told_with_what_they_bring(
