@@ -14,6 +14,7 @@ from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.looks_together import are_judged_together
 from surveillance.foresight.monitor_cells import cells_of, one_by_one, series_of
 from surveillance.foresight.periodic_rules import is_periodic, periodic_of
+from surveillance.foresight.persistence_chain import LONGEST_MEMORY
 from surveillance.foresight.quiet_events import field_of
 from surveillance.foresight.quiet_time import Cell, QuietLines
 from surveillance.foresight.span_text import span_text
@@ -144,7 +145,8 @@ def _of_normal_chart(manifest: Manifest, field: FieldAssumptions, monitor: Monit
 def _of_periods(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, level: str) -> FalseAlarms:
     scopes = list(periodic_of(manifest, field, monitor, level))
     if not scopes:
-        return FalseAlarms(monitor.id, level, None, "not estimated: the manifest does not say what its points are compared with")
+        why = f"what its points are compared with is not stated, or persistence looks further back than {LONGEST_MEMORY} periods"
+        return FalseAlarms(monitor.id, level, None, f"not estimated: {why}")
     rate = math.fsum(one.scope.alike * one.false_alarms_a_look * 30 / one.period_days for one in scopes)
     return FalseAlarms(monitor.id, level, rate, "exact, period by period")
 

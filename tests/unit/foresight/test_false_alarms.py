@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 
 from detectors.run_length import cusum_run_length
@@ -84,6 +85,17 @@ def test_charts_have_the_rate_of_their_run_length() -> None:
         "limits": {"investigate": {"h": 4}},
     }  # fmt: skip
     assert rate_of(manifest_of(chart)) == pytest.approx(30 / cusum_run_length(0.5, 4.0).mean)
+
+
+def test_retransmissions_at_a_stated_rate_raise_what_drawn_ones_do_and_at_none_nothing() -> None:
+    described = document([monitor("duplicate_rate", "hour", {"above": 0.05}, persistence=AT_ONCE)])
+    assert rate_of(parse_manifest(described)) == 0.0
+    described["baselines"]["operational"]["duplicate_rate"] = 0.03
+    draws = np.random.default_rng(4)
+    # Twenty inferences an hour, each with its label, an action for one in eight, and a heartbeat a minute.
+    arrived = draws.poisson(20 * 2.12 + 60, 200_000)
+    breached = float((draws.binomial(arrived, 0.03) / arrived > 0.05).mean())
+    assert rate_of(parse_manifest(described)) == pytest.approx(720 * breached * (1 - breached), rel=0.15)
 
 
 def test_what_should_not_happen_at_all_raises_no_false_alarm() -> None:
