@@ -46,10 +46,23 @@ def count_ratio(
 
 def _mid_p(k: Float, mean: Float, dispersion: Float, tail: Tail) -> Float:
     """P(X < k) + P(X = k)/2 for `lower`, P(X > k) + P(X = k)/2 for `upper`, twice the smaller for `both`; at most 1."""
-    lower = (_cdf(k - 1.0, mean, dispersion) + _cdf(k, mean, dispersion)) / 2.0
-    upper = (_survival(k, mean, dispersion) + _survival(k - 1.0, mean, dispersion)) / 2.0
-    chosen = {"lower": lower, "upper": upper, "both": 2.0 * np.minimum(lower, upper)}[tail]
-    return np.clip(chosen, 0.0, 1.0)
+    if tail == "lower":
+        return np.clip(_mid_cdf(k, mean, dispersion), 0.0, 1.0)
+    if tail == "upper":
+        return np.clip(_mid_survival(k, mean, dispersion), 0.0, 1.0)
+    smaller = _mid_cdf(k, mean, dispersion)
+    # The two add up to 1, so of each cell only the smaller one is worked out to the last digit.
+    many = smaller > 0.5
+    smaller[many] = _mid_survival(k[many], mean[many], dispersion[many])
+    return np.clip(2.0 * smaller, 0.0, 1.0)
+
+
+def _mid_cdf(k: Float, mean: Float, dispersion: Float) -> Float:
+    return (_cdf(k - 1.0, mean, dispersion) + _cdf(k, mean, dispersion)) / 2.0
+
+
+def _mid_survival(k: Float, mean: Float, dispersion: Float) -> Float:
+    return (_survival(k, mean, dispersion) + _survival(k - 1.0, mean, dispersion)) / 2.0
 
 
 def _size(mean: Float, dispersion: Float) -> tuple[Float, Float, Float]:

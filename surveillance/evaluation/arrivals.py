@@ -75,7 +75,7 @@ class ArrivalsMonitor(WindowedMonitor):
         table, pane_ms = sums.table, sums.pane_ms
         grid = self._grids[id(sums)]
         grid.update()
-        seen = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
+        seen = table.seen_before(end)
         latency = self.subject.plan.manifest.baselines.label_latency
         if not seen:
             if not series.axes:

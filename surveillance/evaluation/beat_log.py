@@ -6,6 +6,8 @@ A beat's code follows from two counts per slot (see `statistics.Beats`): 2 s sta
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from surveillance.arrays import Int
@@ -33,6 +35,8 @@ class BeatLog:
         self._of_group: Int = np.zeros((0, 2), np.int64)
         """Device and gateway of each group of the table."""
         self._gateway_number: dict[str, int] = {}
+        self._rank = np.zeros(0, np.int64)
+        """Of each gateway its place in the order of names."""
 
     @property
     def first_tick(self) -> int | None:
@@ -58,33 +62,30 @@ class BeatLog:
         """Take up changed rows; True where they change what was known at a tick that has been judged."""
         if not self._changed:
             return False
-        rows = np.array(sorted(self._changed), np.int64)
+        panes = self.table.panes
+        counts = np.concatenate([panes[pane][code] for pane, code in self._changed])
+        rows = np.fromiter(chain.from_iterable(self._changed), np.int64, 2 * len(self._changed)).reshape(-1, 2)
         self._changed.clear()
         self._grow()
-        judged = np.array([] if judged_tick is None else [judged_tick], np.int64)
-        before = self.missed(judged), self.heard_before(judged)
-        self._take(rows)
-        return any(
-            bool((one != other).any())
-            for one, other in zip(before, (self.missed(judged), self.heard_before(judged)), strict=True)
-        )
+        beat, event = self._take(rows, counts.reshape(len(rows), len(Beats), BEAT_SLOTS))
+        if judged_tick is None:
+            return False
+        # All that could be seen at the judged tick is forgotten, so what is no later than it is news there.
+        return (beat is not None and beat <= 2 * judged_tick) or (event is not None and event < judged_tick)
 
-    def _take(self, rows: Int) -> None:
-        counts = np.concatenate([self.table.panes[pane][code] for pane, code in rows.tolist()])
+    def _take(self, rows: Int, counts: Int) -> tuple[int | None, int | None]:
+        """Codes of the earliest beat and the earliest event that were not forgotten yet; `counts` (rows, Beats, slots)."""
         first_slot, of_group = rows[:, 0] // self.interval_ms, self._of_group[rows[:, 1]]
         # A row grows slot by slot, and most of what it holds has been forgotten already.
         begin = self._first_to_read(first_slot, of_group[:, 0])
-        blocks = counts.reshape(len(rows), len(Beats), BEAT_SLOTS)[:, :, begin:] > 0
-        first_slot += begin
-        found = []
-        for block, half in ((Beats.AT_START, 0), (Beats.INSIDE, 1)):
-            row, at = np.nonzero(blocks[:, block])
-            found.append((row, 2 * (first_slot[row] + at) + half))
-        row, code = (np.concatenate(pair) for pair in zip(*found, strict=True))
-        self._beats.add(of_group[row, 0], code, len(self.devices))
-        self._hear_through(of_group[row], code)
-        row, at = np.nonzero(blocks[:, Beats.ANY_EVENT])
-        self._events.add(of_group[row, 0], first_slot[row] + at, len(self.devices))
+        fresh = counts[:, :, begin:] > 0
+        row, block, at = np.unravel_index(np.flatnonzero(fresh), fresh.shape)
+        slot, is_event = first_slot[row] + begin + at, block == Beats.ANY_EVENT
+        of_beat, of_event = row[~is_event], row[is_event]
+        code = 2 * slot[~is_event] + (block[~is_event] == Beats.INSIDE)
+        beat = self._beats.add(of_group[of_beat, 0], code, len(self.devices))
+        self._hear_through(of_group[of_beat], code)
+        return beat, self._events.add(of_group[of_event, 0], slot[is_event], len(self.devices))
 
     def _first_to_read(self, first_slot: Int, device: Int) -> int:
         """The first column of the rows that can hold anything of use to any of them."""
@@ -94,8 +95,12 @@ class BeatLog:
     def _hear_through(self, of_group: Int, code: Int) -> None:
         """The gateway of a device is that of its newest beat; of two that tell of the same beat the greater name."""
         device, gateway = of_group[:, 0], of_group[:, 1]
-        rank = np.argsort(np.argsort(np.array(self.gateways)))[gateway]
-        order = np.lexsort((rank, code))
+        if (self.gateway[device] == gateway).all():
+            np.maximum.at(self._newest_beat, device, code)
+            return
+        if len(self._rank) != len(self.gateways):
+            self._rank = np.argsort(np.argsort(np.array(self.gateways)))
+        order = np.lexsort((self._rank[gateway], code))
         device, gateway, code = device[order], gateway[order], code[order]
         newer = code >= self._newest_beat[device]
         self.gateway[device[newer]] = gateway[newer]

@@ -9,6 +9,7 @@ import numpy as np
 
 from surveillance.arrays import Int
 from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.rollups import Measure
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.panes.log_bins import LONGEST_DELAY_MS, log_bins
 from surveillance.panes.statistics import Delays
@@ -38,6 +39,9 @@ class CensoredSums(WindowSums):
 
     def of(self, codes: Int, start_ms: int, end_ms: int) -> Int:
         return self.of_all(start_ms, end_ms)[codes]
+
+    def measured(self, measure: Measure, start_ms: int, end_ms: int) -> Int:
+        return measure(self.of_all(start_ms, end_ms))
 
     def _waits(self, panes_ms: Int, counts: Int) -> Int:
         """Of rows of `DELAYS` (rows, columns) whose panes start at `panes_ms`."""

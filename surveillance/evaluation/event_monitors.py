@@ -67,8 +67,7 @@ class EventMonitor:
                     found.setdefault(through, []).append(Judged(series, scope, first, finding, counts))
         revision = merged([*(table.largest_version for table in self._tables), self.subject.first_event_revision()])
         for through, several in sorted(found.items()):
-            told = [one._replace(revision=revision) for one in several]
-            yield from evidence_of(self.subject, self.monitor, through, told, moment)
+            yield from evidence_of(self.subject, self.monitor, through, several, moment, revision)
         self._partial = {one for one in self._partial - completed | set(found) if one > moment.complete_ms}
         self._judged_end, self._first = end, first
 

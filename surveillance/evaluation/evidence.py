@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.estimate import Estimate, Insufficient, Outcome
 from surveillance.evaluation.verdict import Verdict
@@ -19,8 +18,7 @@ CaseKey = tuple[str, str, str, Scope]
 """Tenant, manifest digest, monitor, scope: what has one series of evaluations and one incident at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One evaluation of one monitor and scope.
 
     `revision` = largest version per partition among the rows read; `counts` = the summed vector; `partial` = a partition

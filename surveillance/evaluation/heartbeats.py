@@ -156,6 +156,6 @@ class HeartbeatMonitor:
         for scope_at in sorted(np.flatnonzero(chosen).tolist(), key=missed.scopes.__getitem__):
             value = float(missed.counts[scope_at, 0])
             finding = Finding(Estimate(value, value, value, 1, "count"), silent=silent)
-            judged.append(Judged(self._series, missed.scopes[scope_at], self._first, finding, (int(value),), revision))
+            judged.append(Judged(self._series, missed.scopes[scope_at], self._first, finding, (int(value),)))
         # Of a beat that has been heard a missing partition can take nothing back, so no tick is partial.
-        return evidence_of(self.subject, self.monitor, end_ms, judged, Moment(end_ms, end_ms, end_ms))
+        return evidence_of(self.subject, self.monitor, end_ms, judged, Moment(end_ms, end_ms, end_ms), revision)

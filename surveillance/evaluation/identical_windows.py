@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -51,7 +50,7 @@ class VarianceMonitor(SumsMonitor):
             if (self._window(judged.code, sums, ended) != newest).any():
                 break
             run += 1
-        finding = replace(judged.finding, identical=run)
+        finding = judged.finding._replace(identical=run)
         return judged._replace(finding=finding, reach_ms=min(reach, end - size if judged.reach_ms is None else judged.reach_ms))
 
     def _last_filled(self, code: int, sums: WindowSums, end: int) -> int | None:

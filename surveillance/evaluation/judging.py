@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from detectors.estimate import Estimate, Outcome
+from detectors.estimate import Estimate, Insufficient, Outcome
 from surveillance.arrays import Float
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.mirror import PaneMirror, TableKey
@@ -69,7 +68,6 @@ class Judged(NamedTuple):
     start_ms: int
     finding: Finding
     counts: tuple[int, ...]
-    revision: Mapping[int, int] = MappingProxyType({})
     mature: bool = True
     pooled_to: Scope | None = None
     extended: bool = False
@@ -82,49 +80,66 @@ class Judged(NamedTuple):
     """Start of all that was looked at, where that lies before the window: rows there are part of the revision."""
 
 
-def evidence_of(subject: Subject, monitor: Monitor, end_ms: int, judged: Sequence[Judged], moment: Moment) -> list[Evidence]:
-    """Evidence of every scope of a monitor at one window end; p-values are adjusted over all of them together."""
+def evidence_of(
+    subject: Subject, monitor: Monitor, end_ms: int, judged: Sequence[Judged], moment: Moment, revision: Mapping[int, int]
+) -> list[Evidence]:
+    """Evidence of every scope of a monitor at one window end; p-values are adjusted over all of them together.
+
+    `revision` = largest version per partition among the rows that any of them rests on.
+    """
     partial = moment.complete_ms < end_ms
-    family = e_family(subject.plan.manifest, monitor, sum(one.finding.outcome.n > 0 for one in judged))
     asks_e = any(limit.e is not None for limit in monitor.limits.by_level.values())
+    family = e_family(subject.plan.manifest, monitor, sum(one.finding.outcome.n > 0 for one in judged)) if asks_e else 1
     outcomes = [one.finding.outcome for one in judged]
     adjusted = adjust(subject, outcomes) if monitor.metric.adjusts_for_scopes else [_p_of(one) for one in outcomes]
+    tenant, digest, monitor_id, shared = subject.tenant, subject.plan.digest, monitor.id, family if asks_e else None
     found = []
     for one, p in zip(judged, adjusted, strict=True):
-        finding = one.finding if one.finding.p == p else replace(one.finding, p=p)
-        levels = {level: level_verdict(limit, finding, family) for level, limit in monitor.limits.by_level.items()}
-        if finding.exhausted:
-            levels |= dict.fromkeys(_exhausted_levels(monitor), Verdict.BREACHED)
-        if partial:
-            levels = {level: Verdict.INCONCLUSIVE if verdict is Verdict.MET else verdict for level, verdict in levels.items()}
+        finding = one.finding
+        levels = _levels(monitor, finding, p, family, partial)
         found.append(
+            # By place: this is made for every scope and window, and names would take most of the time.
             Evidence(
-                tenant=subject.tenant,
-                manifest_digest=subject.plan.digest,
-                monitor_id=monitor.id,
-                scope=one.scope,
-                start_ms=one.start_ms,
-                end_ms=end_ms,
-                outcome=one.finding.outcome,
-                verdict=overall(levels.values()),
-                levels=levels,
-                revision=one.revision,
-                counts=one.counts,
-                mature=one.mature,
-                partial=partial,
-                baseline=one.finding.baseline,
-                p=p,
-                coverage=one.finding.coverage,
-                identical=one.finding.identical,
-                e_family=family if asks_e else None,
-                pooled_to=one.pooled_to,
-                extended=one.extended,
-                withdrawn=one.withdrawn,
-                mature_from_ms=one.mature_from_ms,
-                beside=one.finding.beside,
+                tenant,
+                digest,
+                monitor_id,
+                one.scope,
+                one.start_ms,
+                end_ms,
+                finding.outcome,
+                overall(levels.values()),
+                levels,
+                revision,
+                one.counts,
+                one.mature,
+                partial,
+                finding.baseline,
+                p,
+                finding.coverage,
+                finding.identical,
+                shared,
+                one.pooled_to,
+                one.extended,
+                one.withdrawn,
+                one.mature_from_ms,
+                finding.beside,
             )
         )
     return found
+
+
+def _levels(monitor: Monitor, finding: Finding, p: float | None, family: int, partial: bool) -> Mapping[str, Verdict]:
+    """Verdict of each level; a partial window meets none."""
+    limits = monitor.limits.by_level
+    if finding.coverage is None and not finding.exhausted and isinstance(finding.outcome, Insufficient):
+        return dict.fromkeys(limits, Verdict.INCONCLUSIVE)  # only these two can decide anything without a number
+    adjusted = finding if finding.p == p else finding._replace(p=p)
+    levels = {level: level_verdict(limit, adjusted, family) for level, limit in limits.items()}
+    if finding.exhausted:
+        levels |= dict.fromkeys(_exhausted_levels(monitor), Verdict.BREACHED)
+    if partial:
+        levels = {level: Verdict.INCONCLUSIVE if verdict is Verdict.MET else verdict for level, verdict in levels.items()}
+    return levels
 
 
 def _exhausted_levels(monitor: Monitor) -> list[str]:

@@ -91,8 +91,9 @@ class CusumMonitor:
             for text, scope in sorted(self._scopes[at].items()):
                 for ended, judged in self._judged(series, text, scope, end, first, moment):
                     found.setdefault(ended, []).append(judged)
+        revision = self._revision()
         for ended, several in sorted(found.items()):
-            yield from evidence_of(self.subject, self.monitor, ended, several, moment)
+            yield from evidence_of(self.subject, self.monitor, ended, several, moment, revision)
         self._judged_end, self._first = end, first
 
     def _last_end(self, moment: Moment) -> int:
@@ -107,7 +108,7 @@ class CusumMonitor:
         self, series: Series, text: str, scope: _Scope, end: int, first: int, moment: Moment
     ) -> Iterator[tuple[int, Judged]]:
         """(window end, what is said there) of every pane of one scope that has something new to say."""
-        levels, revision = scope_with_feature(series, text), self._revision()
+        levels = scope_with_feature(series, text)
         changed = scope.chart.fold_to(end, self.pane_ms, self._fold)
         for pane in [pane for pane in scope.partial if pane + self.pane_ms <= moment.complete_ms]:
             scope.partial.discard(pane)
@@ -118,11 +119,11 @@ class CusumMonitor:
         for pane, state in sorted(changed.items()):
             if moment.complete_ms < pane + self.pane_ms:
                 scope.partial.add(pane)
-            yield pane + self.pane_ms, Judged(series, levels, first, _finding(state), (), revision, withdrawn=state is None)
+            yield pane + self.pane_ms, Judged(series, levels, first, _finding(state), (), withdrawn=state is None)
         if folded is not None:
             # A corrected label folds where the first one arrived, which may lie before the ends that waited for it.
             for ended in [ended for ended in scope.waiting_ends if ended > folded + self.pane_ms]:
-                yield ended, Judged(series, levels, first, _finding(None), (), revision, withdrawn=True)
+                yield ended, Judged(series, levels, first, _finding(None), (), withdrawn=True)
             scope.waiting_ends.clear()
             return
         waits = any(scope.arrived[column] for column in _TRIALS[self.metric.event])
@@ -130,7 +131,7 @@ class CusumMonitor:
         if scope.waiting_ends[-1:] != [end] or scope.waiting_for is not reason:
             scope.waiting_ends.append(end)
             scope.waiting_for = reason
-            yield end, Judged(series, levels, first, Finding(Insufficient(reason)), (), revision)
+            yield end, Judged(series, levels, first, Finding(Insufficient(reason)), ())
 
     def _revision(self) -> dict[int, int]:
         """A chart rests on every pane before, and on the maturity of days over all scopes."""

@@ -181,13 +181,13 @@ class LowestMonitor:
     def _evidence(self, lows: _Lows, chosen: Bool) -> list[Evidence]:
         end_ms = lows.tick * self.pane_ms
         assert self._first is not None
-        revision, judged = self._revision(), []
+        judged = []
         for at in np.flatnonzero(chosen).tolist():
             value, devices = float(lows.value[at]), int(lows.devices[at])
             finding = Finding(Estimate(value, value, value, devices, METHOD))
-            judged.append(Judged(self._series, self._scopes[at], self._first, finding, (), revision))
+            judged.append(Judged(self._series, self._scopes[at], self._first, finding, ()))
         # Of a number that has been heard a missing partition can take nothing back, so no pane is partial.
-        return evidence_of(self.subject, self.monitor, end_ms, judged, Moment(end_ms, end_ms, end_ms))
+        return evidence_of(self.subject, self.monitor, end_ms, judged, Moment(end_ms, end_ms, end_ms), self._revision())
 
     def _revision(self) -> dict[int, int]:
         heard = [self._table.largest_version, self.subject.first_event_revision()]

@@ -10,7 +10,7 @@ import numpy as np
 from surveillance.arrays import Int
 from surveillance.evaluation.rollups import Block, Rollups
 from surveillance.panes.groups import axes_of
-from surveillance.panes.rows import PaneKey, PaneRow
+from surveillance.panes.rows import PaneRow
 
 Axes = tuple[str, ...]
 
@@ -31,10 +31,15 @@ class Table:
         self.groups: list[str] = []
         self._code: dict[str, int] = {}
         self.panes: dict[int, dict[int, Int]] = {}
+        self._rows: dict[tuple[int, int], dict[int, PaneRow]] = {}
+        """Rows as last read: pane and partition -> group -> row."""
+        self.row_count = 0
         self.versions: dict[int, dict[int, int]] = {}
         """Pane -> partition -> largest version among its rows: the revision of what was read."""
-        self.first_pane: dict[int, int] = {}
-        """Group -> start of its first pane."""
+        self.first_pane: list[int] = []
+        """Start of the first pane of each group."""
+        self._all_seen_ms = -1
+        """Start of a pane at or after which no group is seen first."""
         self.earliest: int | None = None
         """Start of the first pane of any group."""
         self.largest_version: dict[int, int] = {}
@@ -64,30 +69,61 @@ class Table:
             self.groups.append(group)
         return code
 
-    def put(self, row: PaneRow, code: int, earlier: PaneRow | None) -> None:
-        """Take up a row, in place of an earlier one of the same key; `code` = of its group."""
-        pane_ms, partition, version = row.key.pane_ms, row.key.partition, row.version
-        pane, versions = self.panes.get(pane_ms), self.versions.get(pane_ms)
-        if pane is None or versions is None:
-            pane, versions = self.panes.setdefault(pane_ms, {}), self.versions.setdefault(pane_ms, {})
-            if self.earliest is None or pane_ms < self.earliest:
-                self.earliest = pane_ms
-        known = pane.get(code)
-        if known is None or (earlier is not None and known is earlier.counts):
-            pane[code] = row.counts  # no other partition has rows of this group and pane
+    def put(self, row: PaneRow, code: int) -> None:
+        """Take up a row, unless the same or a newer one of its key is there; `code` = of its group."""
+        (_, _, partition, _, _, pane_ms), version = row.key, row.version
+        rows = self._rows.get((pane_ms, partition))
+        if rows is None:
+            rows = self._rows[pane_ms, partition] = {}
+        earlier = rows.get(code)
+        if earlier is None:
+            self._add(row, code)
+        elif version > earlier.version:
+            self._replace(row, code, earlier)
         else:
-            pane[code] = known + (row.counts if earlier is None else row.counts - earlier.counts)
+            return
+        rows[code] = row
+        versions = self.versions[pane_ms]
         if version > versions.get(partition, -1):
             versions[partition] = version
             if version > self.largest_version.get(partition, -1):
                 self.largest_version[partition] = version
-        if pane_ms < self.first_pane.setdefault(code, pane_ms):
-            self.first_pane[code] = pane_ms
         self._rollups.forget(pane_ms)
         for total in self._totals:
             total.change(row, code, earlier)
+        place = pane_ms, code
         for reader in self._readers:
-            reader.add((pane_ms, code))
+            reader.add(place)
+
+    def _add(self, row: PaneRow, code: int) -> None:
+        """Count a row of a key that had none."""
+        pane_ms = row.key.pane_ms
+        pane = self.panes.get(pane_ms)
+        if pane is None:
+            pane, self.versions[pane_ms] = self.panes.setdefault(pane_ms, {}), {}
+            if self.earliest is None or pane_ms < self.earliest:
+                self.earliest = pane_ms
+        self.row_count += 1
+        known = pane.get(code)
+        pane[code] = row.counts if known is None else known + row.counts
+        if code == len(self.first_pane):
+            self.first_pane.append(pane_ms)
+            self._all_seen_ms = max(self._all_seen_ms, pane_ms)
+        elif pane_ms < self.first_pane[code]:
+            self.first_pane[code] = pane_ms
+
+    def _replace(self, row: PaneRow, code: int, earlier: PaneRow) -> None:
+        """Count a row in place of an earlier one of the same key."""
+        pane = self.panes[row.key.pane_ms]
+        known = pane[code]
+        # What stands there is the earlier row itself where no other partition has rows of this group and pane.
+        pane[code] = row.counts if known is earlier.counts else known + (row.counts - earlier.counts)
+
+    def seen_before(self, end_ms: int) -> Sequence[int]:
+        """Codes of the groups that have a row in a pane that starts before this time."""
+        if end_ms > self._all_seen_ms:
+            return range(len(self.first_pane))
+        return [code for code, first_ms in enumerate(self.first_pane) if first_ms < end_ms]
 
     def sums(self, start_ms: int, end_ms: int, pane_ms: int, length: int) -> Int:
         """Counts of each group over the panes of [start, end), shape (groups, length)."""
@@ -175,35 +211,27 @@ def merged(revisions: Iterable[Mapping[int, int]]) -> dict[int, int]:
 
 
 class PaneMirror:
-    """Rows by key as last read, and their sums. Applying a row again, or an older one, changes nothing."""
+    """Rows as last read, and their sums. Applying a row again, or an older one, changes nothing."""
 
     def __init__(self) -> None:
-        self._rows: dict[PaneKey, PaneRow] = {}
         self._places: dict[tuple[str, str, str, str], tuple[Table, int]] = {}
         """Tenant, manifest, statistic and group -> its table and code."""
         self._tables: dict[TableKey, Table] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        """How many rows it holds."""
+        return sum(table.row_count for table in self._tables.values())
 
     def apply(self, rows: Sequence[PaneRow]) -> None:
         """Take up rows as the store holds them."""
-        stored, places = self._rows, self._places
+        places = self._places
         for row in rows:
-            key = row.key
-            known = stored.get(key)
-            if known is not None and row.version <= known.version:
-                continue
-            stored[key] = row
-            place = places.get(key[:2] + key[3:5])
+            tenant, digest, _, statistic, group, _ = row.key
+            place = places.get((tenant, digest, statistic, group))
             if place is None:
-                place = places[key[:2] + key[3:5]] = self._place(key)
-            table, code = place
-            table.put(row, code, known)
-
-    def _place(self, key: PaneKey) -> tuple[Table, int]:
-        table = self.table(TableKey(key.tenant, key.manifest_digest, key.statistic, axes_of(key.group)))
-        return table, table.enter(key.group)
+                table = self.table(TableKey(tenant, digest, statistic, axes_of(group)))
+                place = places[tenant, digest, statistic, group] = table, table.enter(group)
+            place[0].put(row, place[1])
 
     def table(self, key: TableKey) -> Table:
         """The table, empty where no row of it has come."""

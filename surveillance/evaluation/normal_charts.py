@@ -87,7 +87,7 @@ class NormalChartMonitor(WindowedMonitor):
     def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
         """Every scope of a series that has been seen before the window's end."""
         table, manifest = sums.table, self.subject.plan.manifest
-        seen = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
+        seen = table.seen_before(end)
         if not seen and not series.axes:
             yield Judged(series, (), start, Finding(self._too_few(0)), ())
         counts = sums.of_all(start, end)

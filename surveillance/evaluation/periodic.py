@@ -110,11 +110,10 @@ class PeriodicMonitor(ABC):
         end, judged = ended[-1].end_ms, []
         for series, table in zip(self.series, self._tables, strict=True):
             judged += list(self._scopes(series, table, ended[-self.reach(ended) :]))
-        revision = self._revisions[len(ended) - 1]
-        yield from evidence_of(self.subject, self.monitor, end, [one._replace(revision=revision) for one in judged], moment)
+        yield from evidence_of(self.subject, self.monitor, end, judged, moment, self._revisions[len(ended) - 1])
 
     def _scopes(self, series: Series, table: Table, periods: Sequence[Period]) -> Iterator[Judged]:
-        seen = [code for code in range(len(table.groups)) if table.first_pane[code] < periods[-1].end_ms]
+        seen = table.seen_before(periods[-1].end_ms)
         statistic = self.subject.plan.statistic(series.statistic)
         sums = np.stack([_sums(table, period, statistic) for period in periods])
         if not seen and not series.axes:

@@ -5,20 +5,32 @@ A window that slides over weeks is then a few sums of arrays, however narrow the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from surveillance.arrays import Int
 from surveillance.times import DAY_MS, HOUR_MS, floor_to
 
+Measure = Callable[[Int], Int]
+"""A number of each group (R,) from its counts (R, length) that adds up as they do: that of a sum is the sum of those."""
 
-class Block(NamedTuple):
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
     """Counts (R, length) of the groups that have rows in a span, and their codes (R,), each once."""
 
     codes: Int
     counts: Int
+    _measured: dict[Measure, Int] = field(default_factory=dict)
+
+    def measured(self, measure: Measure) -> Int:
+        """What a measure gives for these counts, shape (R,); worked out once."""
+        found = self._measured.get(measure)
+        if found is None:
+            found = self._measured[measure] = measure(self.counts)
+        return found
 
 
 Panes = Mapping[int, Mapping[int, Int]]
@@ -42,13 +54,20 @@ class Rollups:
 
     def covering(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterator[Block]:
         """Blocks that together hold the panes of [start, end), each once; `pane_ms` = width of a pane, which divides both."""
+        # Panes of seven minutes fill no hour.
+        by_day, by_hour = (width > pane_ms and width % pane_ms == 0 for width in (DAY_MS, HOUR_MS))
         at = start_ms
         while at < end_ms:
-            width = next((wide for wide in (DAY_MS, HOUR_MS) if at % wide == 0 and at + wide <= end_ms), pane_ms)
+            if by_day and at % DAY_MS == 0 and at + DAY_MS <= end_ms:
+                width = DAY_MS
+            elif by_hour and at % HOUR_MS == 0 and at + HOUR_MS <= end_ms:
+                width = HOUR_MS
+            else:
+                width = pane_ms
             block = self._block(at, width, pane_ms)
             if block is not None:
                 yield block
-            at += max(width, pane_ms)
+            at += width
 
     def of_pane(self, at_ms: int) -> Block:
         """The block of one pane that has rows."""

@@ -27,16 +27,23 @@ class SlotLog:
         known = device < len(self._floor)
         return np.where(known, self._floor[np.where(known, device, 0)], NONE) if len(self._floor) else np.full(len(device), NONE)
 
-    def add(self, device: Int, slot: Int, devices: int) -> None:
-        """Remember pairs, known ones among them or not; `devices` = how many there are now."""
+    def add(self, device: Int, slot: Int, devices: int) -> int | None:
+        """Remember pairs, known ones among them or not; `devices` = how many there are now.
+
+        Returns the earliest slot that was not forgotten before, None where there is none.
+        """
         self._floor = np.concatenate([self._floor, np.full(devices - len(self._floor), NONE)])
-        news = slot > self._floor[device]
-        both = np.concatenate([self._device, device[news]]), np.concatenate([self._slot, slot[news]])
+        at = np.flatnonzero(slot > self._floor[device])
+        if not len(at):
+            return None
+        news = slot[at]
+        both = np.concatenate([self._device, device[at]]), np.concatenate([self._slot, news])
         order = np.lexsort((both[1], both[0]))
         one, other = both[0][order], both[1][order]
         kept = np.ones(len(order), np.bool_)
         kept[1:] = (one[1:] != one[:-1]) | (other[1:] != other[:-1])
         self._device, self._slot = one[kept], other[kept]
+        return int(news.min())
 
     def newest(self, through: Int, devices: int) -> Int:
         """Of each device the newest slot at or before each of `through` (T,), shape (devices, T); -1 where there is none.

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from detectors.estimate import Estimate, Insufficient, Reason
-from surveillance.arrays import Int
+from surveillance.arrays import Bool, Int
 from surveillance.evaluation.estimators.beside import beside
 from surveillance.evaluation.estimators.request import Request
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Scope
 from surveillance.evaluation.judging import Judged, Moment, Subject
 from surveillance.evaluation.mirror import Axes
+from surveillance.evaluation.rollups import Measure
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS, WindowedMonitor, scope_with_feature
@@ -43,6 +43,20 @@ class _Placed(NamedTuple):
     starts: Int
 
 
+class _Read(NamedTuple):
+    """A series, where its sums are read, what tells the size of a scope's sample, and the scopes of the table's groups."""
+
+    series: Series
+    sums: WindowSums
+    size: Measure
+    scopes: list[Scope]
+
+    def scopes_of(self, codes: Sequence[int]) -> Sequence[Scope]:
+        groups = self.sums.table.groups
+        self.scopes.extend(scope_with_feature(self.series, group) for group in groups[len(self.scopes) :])
+        return self.scopes if len(codes) == len(groups) else [self.scopes[code] for code in codes]
+
+
 class _Maturity(NamedTuple):
     """Whether labels are complete or old enough; `from_ms` = watermark that made them old enough, where they are not complete."""
 
@@ -54,7 +68,7 @@ class _Answer(NamedTuple):
     """What one scope reports: its own numbers, or those of a parent."""
 
     pooled_to: Scope | None
-    counts: Int
+    counts: list[int]
     finding: Finding
     mature: _Maturity
 
@@ -67,36 +81,45 @@ class SumsMonitor(WindowedMonitor):
         self._estimator = ESTIMATORS[monitor.metric.type]
         self._needed = subject.plan.manifest.minimum_sample_of(monitor)
         self._parents: dict[tuple[str, Axes], WindowSums] = {}
+        self._read = {
+            id(sums): _Read(one, sums, self._size_of(one), []) for one, sums in zip(self.series, self._sums, strict=True)
+        }
         self.zero_is_a_count = isinstance(monitor.metric, EventCount | Volume)
+
+    def _size_of(self, series: Series) -> Measure:
+        manifest, sizes = self.subject.plan.manifest, self._estimator.sizes
+        return lambda counts: sizes(Request(manifest, series, (), counts, 0, 0))
 
     def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
         """Every scope of a series that has been seen before the window's end."""
-        table = sums.table
-        seen = [code for code in range(len(table.groups)) if table.first_pane[code] < end]
+        seen = sums.table.seen_before(end)
         if not seen:
             if not series.axes:
                 yield self._empty(series, start, end)
             return
-        scopes = [scope_with_feature(series, table.groups[code]) for code in seen]
-        window = self._accumulated(series, sums, seen, scopes, start, end)
+        read, pools = self._read[id(sums)], self._pools()
+        scopes = read.scopes_of(seen)
+        window = self._accumulated(read, seen, start, end)
         mature = self._maturity(series, window.counts, end, moment)
         request = Request(self.subject.plan.manifest, series, scopes, window.counts, start, end)
-        for at, finding in enumerate(self._findings(request, sums, series.axes, _Placed(seen, window.starts), mature)):
-            own = _Answer(None, window.counts[at], finding, mature[at])
-            if _is_small(finding) and self._pools():
+        found = self._findings(request, sums, series.axes, _Placed(seen, window.starts), mature)
+        counts, starts, reach = (each.tolist() for each in (window.counts, window.starts, window.reach))
+        for at, finding in enumerate(found):
+            own = _Answer(None, counts[at], finding, mature[at])
+            if pools and _is_small(finding):
                 own = self._pooled(series, scopes[at], start, end, moment) or own
             yield Judged(
                 series=series,
                 scope=scopes[at],
-                start_ms=int(window.starts[at]),
+                start_ms=starts[at],
                 finding=own.finding,
-                counts=tuple(own.counts.tolist()),
+                counts=tuple(own.counts),
                 mature=own.mature.reached,
                 mature_from_ms=own.mature.from_ms,
                 pooled_to=own.pooled_to,
-                extended=int(window.starts[at]) != start,
+                extended=starts[at] != start,
                 code=seen[at],
-                reach_ms=int(window.reach[at]) if window.reach[at] < start else None,
+                reach_ms=reach[at] if reach[at] < start else None,
             )
 
     def accumulates(self) -> bool:
@@ -113,36 +136,45 @@ class SumsMonitor(WindowedMonitor):
             return Judged(series, scope, start, Finding(Estimate(0.0, 0.0, 0.0, 0, "count")), ())
         return Judged(series, scope, start, Finding(Insufficient(Reason.NO_EXPOSURE)), ())
 
-    def _accumulated(
-        self, series: Series, sums: WindowSums, seen: Sequence[int], scopes: Sequence[Scope], start: int, end: int
-    ) -> _Window:
+    def _accumulated(self, read: _Read, seen: Sequence[int], start: int, end: int) -> _Window:
         """The window; scopes below their minimum extended backwards over whole earlier windows until they reach it."""
-        codes = np.array(seen, np.int64)
+        sums, codes = read.sums, np.array(seen, np.int64)
         counts, starts = sums.of_all(start, end)[codes], np.full(len(seen), start, np.int64)
-        needed, size = self._needed, self.size_ms
-        if not needed or size is None or not self.accumulates():
+        if not self._needed or self.size_ms is None or not self.accumulates():
             return _Window(counts, starts, starts)
-        earliest = np.array([sums.table.first_pane[code] for code in seen])
-        wider, back = counts.copy(), start
-        sizes = self._estimator.sizes
-        manifest = self.subject.plan.manifest
-        small = sizes(Request(manifest, series, scopes, counts, start, end)) < needed
-        while end - (back - size) <= LONGEST_EXTENSION_MS and (searching := small & (earliest < back)).any():
-            at = np.flatnonzero(searching)
-            back -= size
-            wider[at] += sums.of(codes[at], back, back + size)
-            searched = Request(manifest, series, [scopes[index] for index in at.tolist()], wider[at], back, end)
-            reached = at[sizes(searched) >= needed]
-            counts[reached], starts[reached], small[reached] = wider[reached], back, False
+        small = self._extend(read, codes, read.size(counts), starts, end)
+        later = start
+        pending = np.flatnonzero(starts < start)
+        wider = counts[pending]
+        for begin in np.unique(starts[pending])[::-1].tolist():
+            wider += sums.of(codes[pending], begin, later)
+            reached = starts[pending] == begin
+            counts[pending[reached]] = wider[reached]
+            pending, wider, later = pending[~reached], wider[~reached], begin
         # A scope that found too little may find enough once older rows come, so all that was in reach is part of its result.
         return _Window(counts, starts, np.where(small, min(start, end - LONGEST_EXTENSION_MS), starts))
+
+    def _extend(self, read: _Read, codes: Int, size: Int, starts: Int, end: int) -> Bool:
+        """Move `starts` back to where each group reaches the minimum; returns which of them never do. `size` = of the window."""
+        small, back, step = size < self._needed, int(starts[0]), self.size_ms or 0
+        earliest = np.array(read.sums.table.first_pane, np.int64)[codes]
+        searching = np.flatnonzero(small & (earliest < back))
+        found = size[searching]
+        while len(searching) and end - (back - step) <= LONGEST_EXTENSION_MS:
+            back -= step
+            found = found + read.sums.measured(read.size, back, back + step)[codes[searching]]
+            reached = found >= self._needed
+            starts[searching[reached]], small[searching[reached]] = back, False
+            goes_on = ~reached & (earliest[searching] < back)
+            searching, found = searching[goes_on], found[goes_on]
+        return small
 
     def _findings(
         self, request: Request, sums: WindowSums, axes: Axes, placed: _Placed, mature: Sequence[_Maturity]
     ) -> list[Finding]:
         beside = self._beside(request, sums, axes, placed)
         return [
-            replace(finding, beside={**(finding.beside or {}), **stands}) if stands else finding
+            finding._replace(beside={**(finding.beside or {}), **stands}) if stands else finding
             for finding, stands in zip(self._judged(request, mature), beside, strict=True)
         ]
 
@@ -158,16 +190,18 @@ class SumsMonitor(WindowedMonitor):
 
     def _judged(self, request: Request, mature: Sequence[_Maturity]) -> list[Finding]:
         """Findings, but where the sample is too small or its labels are not complete."""
-        needed, sizes = self._needed, self._estimator.sizes(request)
-        found = []
-        for at, finding in enumerate(self._estimator.findings(request)):
-            outcome, n = finding.outcome, int(sizes[at])
-            unknown = isinstance(outcome, Insufficient) and outcome.reason is Reason.UNKNOWN_REFERENCE
-            if not unknown and n < needed:
-                finding = Finding(Insufficient(Reason.BELOW_MINIMUM_N, n, needed))
-            elif not unknown and not mature[at].reached:
-                finding = Finding(Insufficient(Reason.IMMATURE_LABELS, n))
-            found.append(finding)
+        needed, sizes = self._needed, self._estimator.sizes(request).tolist()
+        found = self._estimator.findings(request)
+        for at, (finding, n, ripe) in enumerate(zip(found, sizes, mature, strict=True)):
+            if n >= needed and ripe.reached:
+                continue
+            outcome = finding.outcome
+            if isinstance(outcome, Insufficient) and outcome.reason is Reason.UNKNOWN_REFERENCE:
+                continue
+            small = n < needed
+            found[at] = Finding(
+                Insufficient(Reason.BELOW_MINIMUM_N, n, needed) if small else Insufficient(Reason.IMMATURE_LABELS, n)
+            )
         return found
 
     def _maturity(self, series: Series, counts: Int, end: int, moment: Moment) -> list[_Maturity]:
@@ -199,7 +233,7 @@ class SumsMonitor(WindowedMonitor):
             request = Request(self.subject.plan.manifest, series, [parent], pooled, start, end)
             found = self._findings(request, sums, axes, _Placed([code], np.array([start])), mature)[0]
             if not _is_small(found):
-                return _Answer(parent, pooled[0], found, mature[0])
+                return _Answer(parent, pooled[0].tolist(), found, mature[0])
         return None
 
     def _parent_sums(self, statistic: str, axes: Axes) -> WindowSums:

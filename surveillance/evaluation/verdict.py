@@ -8,9 +8,8 @@ met when one is met; a monitor is breached when any level is, met when all are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.estimate import Estimate, Outcome
 from surveillance.manifest.model_limits import LevelLimit
@@ -22,8 +21,7 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What a monitor found for one scope and window, before any limit.
 
     `baseline` is the manifest's number that `ratio_to_baseline` multiplies; `p` the p-value after correction for
@@ -47,55 +45,71 @@ class Finding:
     beside: Mapping[str, Any] | None = None
 
 
-_ALL_BREACHED, _ALL_MET = {Verdict.BREACHED}, {Verdict.MET}
-_BREACHED_IF = {True: Verdict.BREACHED, False: Verdict.MET}
+BREACHED, MET, INCONCLUSIVE = Verdict
+_ALL_MET = {MET}
+_BREACHED_IF = {True: BREACHED, False: MET}
 
 
-def level_verdict(limit: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
+class _Asked(NamedTuple):
+    """A number that was found, what was found with it, and the level whose conditions are looked at."""
+
+    estimate: Estimate
+    finding: Finding
+    level: LevelLimit
+    family: int
+
+
+def level_verdict(level: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
     """Verdict of one level's conditions together; `family` = scopes that share an e-value's limit (e-Bonferroni)."""
-    verdicts = {condition_verdict(key, value, limit, finding, family) for key, value in limit.conditions.items()}
-    if verdicts == _ALL_BREACHED:
-        return Verdict.BREACHED
-    return Verdict.MET if Verdict.MET in verdicts else Verdict.INCONCLUSIVE
+    outcome = finding.outcome
+    asked = _Asked(outcome, finding, level, family) if isinstance(outcome, Estimate) else None
+    found = BREACHED if level.conditions else INCONCLUSIVE
+    for key, limit in level.conditions.items():
+        if key == "coverage_mature_below":  # the one condition that asks for no number
+            verdict = INCONCLUSIVE if finding.coverage is None else _BREACHED_IF[finding.coverage < limit]
+        else:
+            verdict = INCONCLUSIVE if asked is None else _CONDITIONS[key](asked, limit)
+        if verdict is MET:
+            return verdict
+        if verdict is INCONCLUSIVE:
+            found = verdict
+    return found
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
     """Verdict of a monitor from its configured levels."""
     found = set(verdicts)
-    if Verdict.BREACHED in found:
-        return Verdict.BREACHED
-    return Verdict.MET if found == _ALL_MET else Verdict.INCONCLUSIVE
+    if BREACHED in found:
+        return BREACHED
+    return MET if found == _ALL_MET else INCONCLUSIVE
 
 
-def condition_verdict(key: str, limit: Any, level: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
-    """Verdict of one condition."""
-    if key == "coverage_mature_below":
-        return Verdict.INCONCLUSIVE if finding.coverage is None else _BREACHED_IF[finding.coverage < limit]
-    estimate = finding.outcome
-    if not isinstance(estimate, Estimate):
-        return Verdict.INCONCLUSIVE
-    if key == "p":
-        return Verdict.INCONCLUSIVE if finding.p is None else _BREACHED_IF[finding.p * finding.looks < limit]
-    if key == "e":
-        return Verdict.INCONCLUSIVE if estimate.e is None else _BREACHED_IF[estimate.e >= limit * family]
-    if key == "identical_windows":
-        return Verdict.INCONCLUSIVE if finding.identical is None else _BREACHED_IF[finding.identical >= limit]
-    if key == "ratio_to_baseline":
-        return Verdict.INCONCLUSIVE if finding.baseline is None else _above(estimate, limit * finding.baseline)
-    if key == "above" and finding.above_by is not None:
-        return _above_by(finding.above_by, limit)
-    if key == "hit":
-        return Verdict.INCONCLUSIVE if finding.hit is None else _BREACHED_IF[finding.hit]
-    if key == "missed":
-        return _BREACHED_IF[estimate.value >= limit and _enough_gateways(level, finding)]
-    return _CONDITIONS[key](estimate, limit)
+def _at_least(asked: _Asked, limit: float) -> Verdict:
+    return BREACHED if asked.estimate.value >= limit else MET
 
 
-def _above_by(bounds: tuple[float, float | None], limit: float) -> Verdict:
-    lower, upper = bounds
-    if lower > limit:
-        return Verdict.BREACHED
-    return Verdict.MET if upper is not None and upper <= limit else Verdict.INCONCLUSIVE
+def _p(asked: _Asked, limit: float) -> Verdict:
+    p = asked.finding.p
+    return INCONCLUSIVE if p is None else _BREACHED_IF[p * asked.finding.looks < limit]
+
+
+def _e(asked: _Asked, limit: float) -> Verdict:
+    e = asked.estimate.e
+    return INCONCLUSIVE if e is None else _BREACHED_IF[e >= limit * asked.family]
+
+
+def _identical(asked: _Asked, limit: int) -> Verdict:
+    run = asked.finding.identical
+    return INCONCLUSIVE if run is None else _BREACHED_IF[run >= limit]
+
+
+def _hit(asked: _Asked, limit: bool) -> Verdict:
+    hit = asked.finding.hit
+    return INCONCLUSIVE if hit is None else _BREACHED_IF[hit]
+
+
+def _missed(asked: _Asked, limit: int) -> Verdict:
+    return _BREACHED_IF[asked.estimate.value >= limit and _enough_gateways(asked.level, asked.finding)]
 
 
 def _enough_gateways(level: LevelLimit, finding: Finding) -> bool:
@@ -104,38 +118,68 @@ def _enough_gateways(level: LevelLimit, finding: Finding) -> bool:
     return finding.silent is not None and finding.silent(level.missed) >= level.gateways
 
 
-def _above(estimate: Estimate, limit: float) -> Verdict:
-    if estimate.lower > limit:
-        return Verdict.BREACHED
-    return Verdict.MET if estimate.upper <= limit else Verdict.INCONCLUSIVE
+def _value_above(asked: _Asked, limit: float) -> Verdict:
+    """Of the value, or of the bounds where the monitor is judged by those."""
+    if asked.finding.above_by is None:
+        return _BREACHED_IF[asked.estimate.value > limit]
+    lower, upper = asked.finding.above_by
+    if lower > limit:
+        return BREACHED
+    return MET if upper is not None and upper <= limit else INCONCLUSIVE
 
 
-def _below(estimate: Estimate, limit: float) -> Verdict:
-    if estimate.upper < limit:
-        return Verdict.BREACHED
-    return Verdict.MET if estimate.lower >= limit else Verdict.INCONCLUSIVE
+def _value_below(asked: _Asked, limit: float) -> Verdict:
+    return _BREACHED_IF[asked.estimate.value < limit]
 
 
-def _outside(estimate: Estimate, limit: tuple[float, float]) -> Verdict:
-    low, high = limit
+def _interval_above(asked: _Asked, limit: float) -> Verdict:
+    if asked.estimate.lower > limit:
+        return BREACHED
+    return MET if asked.estimate.upper <= limit else INCONCLUSIVE
+
+
+def _interval_below(asked: _Asked, limit: float) -> Verdict:
+    if asked.estimate.upper < limit:
+        return BREACHED
+    return MET if asked.estimate.lower >= limit else INCONCLUSIVE
+
+
+def _outside(asked: _Asked, limit: tuple[float, float]) -> Verdict:
+    (low, high), estimate = limit, asked.estimate
     if estimate.upper < low or estimate.lower > high:
-        return Verdict.BREACHED
-    return Verdict.MET if low <= estimate.lower and estimate.upper <= high else Verdict.INCONCLUSIVE
+        return BREACHED
+    return MET if low <= estimate.lower and estimate.upper <= high else INCONCLUSIVE
 
 
-_CONDITIONS: Mapping[str, Callable[[Estimate, Any], Verdict]] = {
-    "effect_min": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
-    "ge": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
-    "llr": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
-    "exhausted": lambda estimate, limit: Verdict.MET,  # a test that still gives a number is not used up
-    "confirmed_causal": lambda estimate, limit: Verdict.MET,  # a signed decision on an event, which no count can be
-    "h": lambda estimate, limit: _BREACHED_IF[estimate.value >= limit],
-    "above": lambda estimate, limit: _BREACHED_IF[estimate.value > limit],
-    "below": lambda estimate, limit: _BREACHED_IF[estimate.value < limit],
-    "abs": _above,
-    "abs_min": _above,
-    "ci_lower_above": _above,
-    "rr_ci_lower_above": _above,
-    "ci_upper_below": _below,
+def _ratio_to_baseline(asked: _Asked, limit: float) -> Verdict:
+    baseline = asked.finding.baseline
+    return INCONCLUSIVE if baseline is None else _interval_above(asked, limit * baseline)
+
+
+def _never(asked: _Asked, limit: object) -> Verdict:
+    return MET
+
+
+_CONDITIONS: Mapping[str, Callable[[_Asked, Any], Verdict]] = {
+    "p": _p,
+    "e": _e,
+    "effect_min": _at_least,
+    "ge": _at_least,
+    "llr": _at_least,
+    "h": _at_least,
+    "exhausted": _never,  # a test that still gives a number is not used up
+    "confirmed_causal": _never,  # a signed decision on an event, which no count can be
+    "identical_windows": _identical,
+    "hit": _hit,
+    "missed": _missed,
+    "above": _value_above,
+    "below": _value_below,
+    "abs": _interval_above,
+    "abs_min": _interval_above,
+    "ci_lower_above": _interval_above,
+    "rr_ci_lower_above": _interval_above,
+    "ci_upper_below": _interval_below,
     "outside": _outside,
+    "ratio_to_baseline": _ratio_to_baseline,
 }
+"""By contract key; the rest of contract/monitors.md's keys qualify a condition, or ask for no number."""

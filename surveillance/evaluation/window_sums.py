@@ -8,6 +8,7 @@ import numpy as np
 
 from surveillance.arrays import Int
 from surveillance.evaluation.mirror import RunningTotal, Table
+from surveillance.evaluation.rollups import Measure
 
 
 class WindowSums:
@@ -26,6 +27,13 @@ class WindowSums:
     def of(self, codes: Int, start_ms: int, end_ms: int) -> Int:
         """Counts of some groups over [start, end), shape (codes, length)."""
         return self.table.sums(start_ms, end_ms, self.pane_ms, self.length)[codes]
+
+    def measured(self, measure: Measure, start_ms: int, end_ms: int) -> Int:
+        """A measure of the counts of every group over [start, end), shape (groups,)."""
+        total = np.zeros(len(self.table.groups), np.int64)
+        for block in self.table.blocks(start_ms, end_ms, self.pane_ms):
+            total[block.codes] += block.measured(measure)
+        return total
 
     def of_one(self, code: int, start_ms: int, end_ms: int) -> Int:
         """Counts of one group over [start, end), shape (length,)."""

@@ -135,14 +135,14 @@ class WindowedMonitor(ABC):
         revision = self.revision(min(reach.values(), default=start), end)
         mature = all(one.mature for one in judged)
         self._windows.judged(end, reach=reach, mature=mature, partial=moment.complete_ms < end)
-        yield from evidence_of(self.subject, self.monitor, end, [one._replace(revision=revision) for one in judged], moment)
+        yield from evidence_of(self.subject, self.monitor, end, judged, moment, revision)
 
     def revision(self, reach: int, end: int) -> dict[int, int]:
         """Revision of everything that a result at this window end rests on: multiplicity joins all scopes of a monitor."""
         read = [sums.revision(reach, end) for sums in (*self._sums, *self.beside.values())]
         if self.zero_is_a_count:  # where a scope began decides whether it has a zero here
             tables = [sums.table for sums in self._sums]
-            read += [table.versions[begins] for table in tables for begins in table.first_pane.values() if begins < end]
+            read += [table.versions[begins] for table in tables for begins in set(table.first_pane) if begins < end]
         return merged(read if self.size_ms is not None else [*read, self.subject.first_event_revision()])
 
     @abstractmethod

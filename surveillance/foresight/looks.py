@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -121,5 +120,5 @@ def adjusted_together(manifest: Manifest, findings: Sequence[Sequence[Finding]])
             continue
         raw = np.array([row[at].p for row in having], np.float64)
         for row, p in zip(having, benjamini_hochberg(raw).tolist(), strict=True):
-            row[at] = replace(row[at], p=p)
+            row[at] = row[at]._replace(p=p)
     return rows

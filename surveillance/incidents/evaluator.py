@@ -132,9 +132,9 @@ class Evaluator:
                 continue
             for tenant in self.mirror.tenants(registration.digest):
                 for judge in self._judges_of(tenant, registration):
-                    for one in self._fresh(judge, moment):
+                    for one, history in self._fresh(judge, moment):
                         evidence.append(one)
-                        decided = self._decide(one, self._history[one.case], registration, judge, moment)
+                        decided = self._decide(one, history, registration, judge, moment)
                         decisions += [decided] if decided is not None else []
         # Heartbeats are judged at each multiple of their interval, everything else at one moment.
         decisions.sort(key=lambda one: one.incident.changed_at_ms)
@@ -147,8 +147,8 @@ class Evaluator:
             self._judges[key] = [judge_of(subject, monitor) for monitor in registration.plan.manifest.surveillance.monitors]
         return self._judges[key]
 
-    def _fresh(self, judge: MonitorJudge, moment: Moment) -> Iterator[Evidence]:
-        """Evaluations to be recorded and decided, each in the memory of its case when it comes.
+    def _fresh(self, judge: MonitorJudge, moment: Moment) -> Iterator[tuple[Evidence, History]]:
+        """Evaluations to be recorded and decided, with the memory of their case, which each is in when it comes.
 
         Revisions of windows that were judged before all enter the memory first, so that persistence sees each window at its
         newest revision; new windows enter one by one, in order of time. What was decided before a restart is only remembered.
@@ -156,29 +156,24 @@ class Evaluator:
         found, on_partition_time = list(judge.judge(moment)), judge.monitor.metric.runs_on_partition_time
         judged = self._judged.get(judge.subject.plan.digest)
         judged_ms = judged.clock_ms(on_partition_time) if judged is not None else None
-        revised = [self._judged_before(one, judged_ms) for one in found]
-        for one, known in zip(found, revised, strict=True):
+        placed = [(one, self._history_of(one.case)) for one in found]
+        revised = [_judged_before(one, history, judged_ms) for one, history in placed]
+        for (one, history), known in zip(placed, revised, strict=True):
             if known:
-                self._remember(one)
-        for one, known in zip(found, revised, strict=True):
+                history.put(one)
+        for (one, history), known in zip(placed, revised, strict=True):
             if not known:
-                self._remember(one)
+                history.put(one)
             if judged is None or not judged.covers(one, on_partition_time):
-                yield one
+                yield one, history
 
-    def _judged_before(self, evidence: Evidence, judged_ms: int | None) -> bool:
-        newest = self._history[evidence.case].newest if evidence.case in self._history else None
-        if newest is not None and evidence.end_ms <= newest.end_ms:
-            return True
-        return judged_ms is not None and evidence.end_ms <= judged_ms
-
-    def _remember(self, evidence: Evidence) -> None:
-        case = evidence.case
+    def _history_of(self, case: CaseKey) -> History:
+        """The memory of a case, of which something is to be remembered."""
+        self._changed.add(case)
         history = self._history.get(case)
         if history is None:
             history = self._history[case] = History()
-        history.put(evidence)
-        self._changed.add(case)
+        return history
 
     def _decide(
         self, evidence: Evidence, history: History, registration: Registration, judge: MonitorJudge, moment: Moment
@@ -226,7 +221,7 @@ class Evaluator:
         for judge in chain.from_iterable(self._judges.values()):
             if isinstance(judge, Standing):
                 for one in judge.standing():
-                    self._remember(one)
+                    self._history_of(one.case).put(one)
 
     def _status_of(self, case: CaseKey) -> tuple[str, Line]:
         tenant, digest, monitor_id, scope = case
@@ -254,6 +249,13 @@ class Evaluator:
 
         assert self._moment is not None
         return looks.last_conclusive(waiting, newest.end_ms, self._moment).get(scope)
+
+
+def _judged_before(evidence: Evidence, history: History, judged_ms: int | None) -> bool:
+    newest = history.newest
+    if newest is not None and evidence.end_ms <= newest.end_ms:
+        return True
+    return judged_ms is not None and evidence.end_ms <= judged_ms
 
 
 def _is_inconclusive(history: History) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.verdict import Verdict
@@ -36,7 +35,7 @@ class History:
             return
         if end not in self._entries:
             insort(self._ends, end)
-        self._entries[end] = evidence if len(evidence.counts) <= _FEW_COUNTS else replace(evidence, counts=())
+        self._entries[end] = evidence if len(evidence.counts) <= _FEW_COUNTS else evidence._replace(counts=())
         if self.first_start_ms is None or evidence.start_ms < self.first_start_ms:
             self.first_start_ms = evidence.start_ms
         if len(self._ends) > _KEPT:

@@ -30,16 +30,13 @@ def step(
     incident: Incident | None, history: History, evidence: Evidence, manifest: Manifest, monitor: Monitor, now_ms: int
 ) -> Change | None:
     """The change that `evidence`, already in `history`, makes; None where it makes none."""
-    if monitor.dry_run:
+    is_open = incident is not None and incident.resolved_at_ms is None
+    if monitor.dry_run or not (is_open or evidence.verdict is Verdict.BREACHED):
         return None
     level = reached_level(history, evidence, manifest, monitor)
     if level is not None:
         return _raised(incident, history, evidence, manifest, monitor, level, now_ms)
-    if (
-        incident is not None
-        and incident.resolved_at_ms is None
-        and _is_cleared(history, evidence, manifest, monitor, incident.level)
-    ):
+    if incident is not None and is_open and _is_cleared(history, evidence, manifest, monitor, incident.level):
         return Change(replace(incident, resolved_at_ms=now_ms, changed_at_ms=now_ms, lines=incident.lines + 1))
     return None
 

@@ -45,9 +45,12 @@ class Request(NamedTuple):
 
 
 class Estimator(NamedTuple):
-    """`findings` gives one finding per scope, before minimum sample and maturity are looked at; `sizes` the n of
-    contract/semantics.md ("Which n") per scope. `compares` = a scope is compared with all groups of its series: its window is
-    neither extended nor pooled, so that all are of the same time."""
+    """`findings` gives one finding per scope, before minimum sample and maturity are looked at.
+
+    `sizes` gives the n of contract/semantics.md ("Which n") per scope, from the counts alone and adding up over panes.
+    `compares` = a scope is compared with all groups of its series: its window is neither extended nor pooled, so that all are
+    of the same time.
+    """
 
     findings: Callable[[Request], list[Finding]]
     sizes: Callable[[Request], Int]

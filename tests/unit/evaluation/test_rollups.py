@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from surveillance.evaluation.mirror import PaneMirror, TableKey
 from surveillance.panes.rows import PaneKey, PaneRow
-from surveillance.times import DAY_MS, HOUR_MS, MINUTE_MS
+from surveillance.times import DAY_MS, HOUR_MS, MINUTE_MS, floor_to
 
 START_MS = 20_000 * DAY_MS
 DAYS = 3
@@ -28,21 +28,21 @@ def expected(rows: list[PaneRow], groups: list[str], start_ms: int, end_ms: int)
     ]
 
 
-@pytest.mark.parametrize("pane_ms", [5 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, DAY_MS])
+@pytest.mark.parametrize("pane_ms", [minutes * MINUTE_MS for minutes in (5, 7, 60, 90, 360, 24 * 60, 25 * 60)])
 @given(data=st.data())
 def test_a_sum_over_a_window_is_that_of_its_rows_at_their_newest_version(pane_ms, data):
     mirror, rows = PaneMirror(), []
     table = mirror.table(TableKey("t", "m", "use.v1", ("site",)))
-    steps = DAYS * DAY_MS // pane_ms
+    origin, steps = floor_to(START_MS, pane_ms), DAYS * DAY_MS // pane_ms
     for version in range(data.draw(st.integers(1, 6))):
         places = st.tuples(st.integers(0, 2), st.integers(0, steps - 1), st.integers(0, 9), st.integers(0, 1))
         new = [
-            row(site, START_MS + at * pane_ms, version, n, part) for site, at, n, part in data.draw(st.lists(places, max_size=12))
+            row(site, origin + at * pane_ms, version, n, part) for site, at, n, part in data.draw(st.lists(places, max_size=12))
         ]
         rows += {one.key: one for one in reversed(new)}.values()
         mirror.apply(new)
         first = data.draw(st.integers(0, steps - 1))
-        start, end = START_MS + first * pane_ms, START_MS + data.draw(st.integers(first + 1, steps)) * pane_ms
+        start, end = origin + first * pane_ms, origin + data.draw(st.integers(first + 1, steps)) * pane_ms
         assert table.sums(start, end, pane_ms, 2).tolist() == expected(rows, table.groups, start, end)
 
 
@@ -53,3 +53,16 @@ def test_a_window_of_a_month_of_narrow_panes_is_read_in_whole_days():
     assert table.sums(START_MS, START_MS + 28 * DAY_MS, 5 * MINUTE_MS, 2).tolist() == [[8064, 8064]]
     assert len(list(table.blocks(START_MS, START_MS + 28 * DAY_MS, 5 * MINUTE_MS))) == 28
     assert len(list(table.blocks(START_MS + HOUR_MS, START_MS + 2 * DAY_MS + 10 * MINUTE_MS, 5 * MINUTE_MS))) == 23 + 1 + 2
+
+
+@pytest.mark.parametrize("minutes", [5, 7, 25, 60, 90, 25 * 60])
+def test_every_pane_of_a_full_window_is_counted_once_whether_panes_fill_an_hour_or_not(minutes):
+    pane_ms, panes = minutes * MINUTE_MS, 500
+    origin = floor_to(START_MS, pane_ms)
+    mirror = PaneMirror()
+    table = mirror.table(TableKey("t", "m", "use.v1", ("site",)))
+    mirror.apply([row(0, origin + at * pane_ms, 1, 1) for at in range(panes)])
+    for first in range(0, panes, 17):
+        for last in range(first + 1, panes, 23):
+            found = table.sums(origin + first * pane_ms, origin + last * pane_ms, pane_ms, 2)
+            assert found.tolist() == [[last - first, last - first]]
