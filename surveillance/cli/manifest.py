@@ -97,7 +97,7 @@ def _with_monitor(problem: Problem, document: Any) -> str:
         name = document["surveillance"]["monitors"][int(place[1])]["id"] if place is not None else None
     except (LookupError, TypeError):
         name = None
-    return f"{problem} [{name}]" if isinstance(name, str) and name not in problem.message else str(problem)
+    return f"{problem} [{name}]" if isinstance(name, str) and f'"{name}"' not in problem.message else str(problem)
 
 
 @manifest.command()

@@ -84,7 +84,15 @@ def _subgroups(manifest: Manifest, foreseen: Sequence[ForeseenHarm], stated: Sta
             there = [one for one in known if (axis.id, level) in one.scope]
             if not any(_in_time(one, stated) for one in there):
                 watching = list(dict.fromkeys(one.monitor_id for one in there))
-                yield Problem(path, _none_sees(f'level "{level}" of axis "{axis.id}"', watching, stated), "warning")
+                yield Problem(
+                    path, _none_sees(f'level "{level}" of axis "{axis.id}"{_like_it(there)}', watching, stated), "warning"
+                )
+
+
+def _like_it(there: Sequence[ForeseenHarm]) -> str:
+    """The levels that stand behind the one named: of one axis alone all that are alike are its levels."""
+    alike = max((one.alike for one in there if len(one.scope) == 1), default=1)
+    return f" (and {alike - 1:.0f} like it)" if alike > 1 else ""
 
 
 def _has_levels(levels: Sequence[Level]) -> bool:
