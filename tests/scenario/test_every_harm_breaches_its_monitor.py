@@ -1,7 +1,8 @@
 """The contract's example manifest over days of simulated telemetry: each harm that is planted breaches its own monitor.
 
 Three streams of a fleet that otherwise does what the manifest says of it: WEEK (labels have time to mature), INPUTS (nothing but
-drift) and MONTHS_END (operation and safety). `HARMS` says what is done to whom, what must be seen of it and how soon.
+drift) and MONTHS_END (operation and safety). Each line of them reads: what is done to whom (the function's name says it), which
+monitor must see it, in which scope, at which level, from which hour of the stream on it goes on, within how many hours it shows.
 """
 
 from __future__ import annotations
