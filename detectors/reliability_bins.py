@@ -35,7 +35,7 @@ class ReliabilityBins:
     def of(neg: ArrayLike, pos: ArrayLike, sum_micro: ArrayLike, groups: int | None = GROUPS) -> ReliabilityBins:
         """Counts (C, B) in rising score order and sums of score in millionths over both labels; no `groups`: each bin is one.
 
-        A group ends with the bin that reaches its share of the rows, so rows of one score are never parted.
+        A bin belongs to the group in which the middle of its rows lies, so rows of one score are never parted.
         """
         negatives, positives = np.atleast_2d(as_float(neg)), np.atleast_2d(as_float(pos))
         scores = np.atleast_2d(as_float(sum_micro)) / MICRO

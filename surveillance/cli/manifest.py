@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +20,7 @@ from surveillance.settings import Settings
 if TYPE_CHECKING:
     from surveillance.foresight.forecast import Forecast
 
+_MONITOR = re.compile(r"surveillance\.monitors\[([0-9]+)\]")
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -47,12 +49,15 @@ def lint(files: tuple[Path, ...], no_forecast: bool, as_json: bool) -> None:
             found[str(path)] = _problems(path)
         except InvalidInput as error:
             unreadable.append(error)
-    for source, problems in found.items():
+    for source, (document, problems) in found.items():
         faulty = any(each.severity == "error" for each in problems)
         forecast = None if no_forecast or faulty else _forecast(Path(source))
-        _show(source, problems, forecast, as_json=as_json)
+        if as_json:
+            _print_json(source, problems, forecast)
+        else:
+            _print_text(source, document, problems, forecast)
     _tell(unreadable)
-    if any(each.severity == "error" for problems in found.values() for each in problems):
+    if any(each.severity == "error" for _, problems in found.values() for each in problems):
         raise click.exceptions.Exit(EXIT_UNREADABLE)
 
 
@@ -64,19 +69,35 @@ def _forecast(path: Path) -> Forecast:
     return foresee(found, digest)
 
 
-def _show(source: str, problems: Sequence[Problem], forecast: Forecast | None, *, as_json: bool) -> None:
-    from surveillance.foresight.forecast_lines import forecast_body, forecast_text, problem_body
+def _print_json(source: str, problems: Sequence[Problem], forecast: Forecast | None) -> None:
+    from surveillance.foresight.forecast_lines import forecast_body, problem_body
 
-    if as_json:
-        body = {"source": source, "problems": [problem_body(each) for each in problems]}
-        click.echo(json.dumps(body | (forecast_body(forecast) if forecast is not None else {}), ensure_ascii=False))
-        return
+    body = {"source": source, "problems": [problem_body(each) for each in problems]}
+    click.echo(json.dumps(body | (forecast_body(forecast) if forecast is not None else {}), ensure_ascii=False))
+
+
+def _print_text(source: str, document: Any, problems: Sequence[Problem], forecast: Forecast | None) -> None:
+    from surveillance.foresight.forecast_lines import forecast_text, forecast_warnings
+
+    warnings = list(forecast_warnings(forecast, problems)) if forecast is not None else []
     for each in problems:
-        click.echo(f"{source}: {each.severity}: {each}")
-    if not problems:
+        click.echo(f"{source}: {each.severity}: {_with_monitor(each, document)}")
+    if not problems and not warnings:
         click.echo(f"{source}: no problem found")
     for line in forecast_text(forecast) if forecast is not None else ():
-        click.echo(f"{source}: {line}" if line.startswith("warning:") else line)
+        click.echo(line)
+    for each in warnings:
+        click.echo(f"{source}: {each.severity}: {_with_monitor(each, document)}")
+
+
+def _with_monitor(problem: Problem, document: Any) -> str:
+    """The problem and, where its path only counts monitors, the name of the monitor: nobody counts to thirteen in a manifest."""
+    place = _MONITOR.match(problem.path)
+    try:
+        name = document["surveillance"]["monitors"][int(place[1])]["id"] if place is not None else None
+    except (LookupError, TypeError):
+        name = None
+    return f"{problem} [{name}]" if isinstance(name, str) and f'"{name}"' not in problem.message else str(problem)
 
 
 @manifest.command()
@@ -153,13 +174,13 @@ def register(file: Path, settings: Settings) -> None:
     )
 
 
-def _problems(path: Path) -> Sequence[Problem]:
-    """What lint finds; of a file that is no document, why."""
+def _problems(path: Path) -> tuple[Any, Sequence[Problem]]:
+    """The document and what lint finds in it; of a file that is no document, None and why."""
     from surveillance.manifest.lint import lint as find_problems
     from surveillance.manifest.parse import read_document
 
     try:
         document = read_document(path)
     except InvalidManifest as error:
-        return error.problems
-    return find_problems(document)
+        return None, error.problems
+    return document, find_problems(document)

@@ -73,6 +73,21 @@ def fields(kind: Kind) -> Mapping[str, Field]:
 
 
 @cache
+def comparable(kind: Kind) -> frozenset[str]:
+    """Paths under which one value of a kind stands: `imdrf.A` of a map held to its keys, `ext.*` of one that takes any."""
+    known = fields(kind)
+    maps = {name: field.map_keys for name, field in known.items() if field.is_map}
+    parts = {f"{name}.{key}" for name, keys in maps.items() for key in keys or ("*",)}
+    return frozenset(parts | {name for name, field in known.items() if field.scalars})
+
+
+def is_among(path: str, comparable_paths: frozenset[str]) -> bool:
+    """Whether a path is one of these, or a part of a map that takes any key."""
+    head, _, key = path.partition(".")
+    return path in comparable_paths or (bool(key) and f"{head}.*" in comparable_paths)
+
+
+@cache
 def tree(struct: type[msgspec.Struct]) -> Tree:
     """Declared names of a struct, nested, with its tag."""
     return _tree(_struct_info(struct))

@@ -13,11 +13,11 @@ _BISECTIONS = 12
 
 
 class SafetyTest:
-    """A MaxSPRT in the field as assumed; mu grows with its uses."""
+    """A MaxSPRT in a scope with `share` of the uses of the field as assumed; mu grows with them."""
 
-    def __init__(self, metric: MaxSprtPoisson, field: FieldAssumptions) -> None:
+    def __init__(self, metric: MaxSprtPoisson, field: FieldAssumptions, share: float) -> None:
         self._metric = metric
-        self.mu_a_day = max(metric.rr0 * metric.expected_per_10k / 10_000 * field.per_day, 1e-12)
+        self.mu_a_day = max(metric.rr0 * metric.expected_per_10k / 10_000 * field.per_day * share, 1e-12)
 
     @property
     def horizon_days(self) -> float:

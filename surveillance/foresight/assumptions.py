@@ -21,13 +21,34 @@ MOST_AN_HOUR = 1e8
 """Inferences an hour beyond which nothing changes: every interval is as narrow as it gets."""
 
 
+UNITS = {
+    "inferences_a_day": "a day",
+    "events_a_day": "a day",
+    "prevalence": "of cases",
+    "sensitivity": "of positives",
+    "specificity": "of negatives",
+    "label_coverage_flagged": "of flagged cases",
+    "label_coverage_unflagged": "of other cases",
+    "volume_dispersion": "variance / mean",
+    "sites": "sites",
+    "alert_rate": "of inferences",
+    "label_delay_h": "hours, median",
+    "duplicate_rate": "of events",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """One number or list, and the path of the manifest it comes from, or why it was taken."""
+    """One number, and the path of the manifest it comes from, or why it was taken."""
 
     name: str
-    value: float | str
+    value: float
     source: str
+
+    @property
+    def unit(self) -> str:
+        """What the number is a number of."""
+        return UNITS[self.name]
 
 
 @dataclass(frozen=True, slots=True)

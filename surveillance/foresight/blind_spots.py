@@ -51,9 +51,9 @@ def _hazards(manifest: Manifest, blind: set[str], stated: Stated) -> Iterator[Pr
     for at, hazard in enumerate(manifest.hazards):
         watching = [monitor.id for monitor in manifest.surveillance.monitors if monitor.hazard_id == hazard.id]
         if not watching:
-            yield Problem(f"hazards[{at}]", f'blind spot: no monitor watches hazard "{hazard.id}"', "warning")
+            yield Problem(f"hazards[{at}]", f'blind spot: no monitor has hazard_id "{hazard.id}"', "warning")
         elif blind.issuperset(watching):
-            yield Problem(f"hazards[{at}]", f'blind spot: {_none_of(watching, stated)} hazard "{hazard.id}"', "warning")
+            yield Problem(f"hazards[{at}]", _none_sees(f'hazard "{hazard.id}"', watching, stated), "warning")
 
 
 def _claims(manifest: Manifest, blind: set[str], stated: Stated) -> Iterator[Problem]:
@@ -62,9 +62,9 @@ def _claims(manifest: Manifest, blind: set[str], stated: Stated) -> Iterator[Pro
         watching = use.claim_coverage.get(claim.id, ())
         path = f"intended_use.claims[{at}]"
         if not watching:
-            yield Problem(path, f'blind spot: no monitor covers claim "{claim.id}"', "warning")
+            yield Problem(path, f'blind spot: no monitor stands for claim "{claim.id}" in intended_use.claim_coverage', "warning")
         elif blind.issuperset(watching):
-            yield Problem(path, f'blind spot: {_none_of(watching, stated)} claim "{claim.id}"', "warning")
+            yield Problem(path, _none_sees(f'claim "{claim.id}"', watching, stated), "warning")
 
 
 def _subgroups(manifest: Manifest, foreseen: Sequence[ForeseenHarm], stated: Stated) -> Iterator[Problem]:
@@ -84,7 +84,15 @@ def _subgroups(manifest: Manifest, foreseen: Sequence[ForeseenHarm], stated: Sta
             there = [one for one in known if (axis.id, level) in one.scope]
             if not any(_in_time(one, stated) for one in there):
                 watching = list(dict.fromkeys(one.monitor_id for one in there))
-                yield Problem(path, f'blind spot: {_none_of(watching, stated)} level "{level}" of axis "{axis.id}"', "warning")
+                yield Problem(
+                    path, _none_sees(f'level "{level}" of axis "{axis.id}"{_like_it(there)}', watching, stated), "warning"
+                )
+
+
+def _like_it(there: Sequence[ForeseenHarm]) -> str:
+    """The levels that stand behind the one named: of one axis alone all that are alike are its levels."""
+    alike = max((one.alike for one in there if len(one.scope) == 1), default=1)
+    return f" (and {alike - 1:.0f} like it)" if alike > 1 else ""
 
 
 def _has_levels(levels: Sequence[Level]) -> bool:
@@ -99,25 +107,30 @@ def _not_along(axis: str) -> str:
     )
 
 
-def _none_of(watching: Sequence[str], stated: Stated) -> str:
-    return f"none of {', '.join(watching)} sees its harm within {stated.within_days:g} days, for"
+def _none_sees(what: str, watching: Sequence[str], stated: Stated) -> str:
+    return (
+        f"blind spot: {what} has {', '.join(watching)}, and none opens an incident within {span_text(stated.within_days)} "
+        f"with power {stated.power:g} (without a limit or with dry_run a monitor never does)"
+    )
 
 
 def _too_late(one: ForeseenHarm, stated: Stated) -> str:
     where = ", ".join(f"{axis} {level}" for axis, level in one.scope) or "the whole field"
-    each = f", and {one.alike - 1:.0f} like it" if one.alike > 1 else ""
+    each = f" (and {one.alike - 1:.0f} like it)" if one.alike > 1 else ""
+    head = f"blind spot at {where}{each}: {one.harm}, and this monitor"
     if one.shortfall is not None:
-        return f"blind spot: {one.harm} at {where}{each} is never seen: {_short(one.shortfall)}"
-    seen = "is never seen" if one.days is None else f"is seen in {span_text(one.days)}"
-    smallest = "nothing it watches" if one.smallest is None else one.smallest_text
+        return f"{head} never opens an incident: {_short(one.shortfall)}; lower it, widen the window or pool groups"
+    seen = "never opens an incident" if one.days is None else f"opens an incident after {span_text(one.days)}"
+    smallest = "nothing it watches for" if one.smallest is None else one.smallest_text
     return (
-        f"blind spot: {one.harm} at {where}{each} {seen} with power {stated.power:g}, not within "
-        f"{stated.within_days:g} days; in that time: {smallest}"
+        f"{head} {seen} with power {stated.power:g}, wanted within {span_text(stated.within_days)}; seen in that time: "
+        f"{smallest}; a nearer limit, a wider window or fewer groups would see it sooner"
     )
 
 
 def _short(short: Shortfall) -> str:
+    brings = f"{short.expected:,.0f}" if short.expected >= 100 else f"{short.expected:.3g}"
     return (
-        f"a look needs {short.needed:,} cases (min_n, else strata.min_sample), and {short.expected:,.0f} are expected in the "
+        f"a look needs {short.needed:,} cases (min_n, else strata.min_sample), and {brings} come in the "
         f"{span_text(short.days)} that it takes in at most"
     )

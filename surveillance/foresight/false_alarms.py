@@ -14,8 +14,10 @@ from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.looks_together import are_judged_together
 from surveillance.foresight.monitor_cells import cells_of, one_by_one, series_of
 from surveillance.foresight.periodic_rules import is_periodic, periodic_of
+from surveillance.foresight.persistence_chain import LONGEST_MEMORY
 from surveillance.foresight.quiet_events import field_of
 from surveillance.foresight.quiet_time import Cell, QuietLines
+from surveillance.foresight.span_text import span_text
 from surveillance.foresight.stand_ins import stand_in
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_inputs import NormalChart
@@ -143,7 +145,8 @@ def _of_normal_chart(manifest: Manifest, field: FieldAssumptions, monitor: Monit
 def _of_periods(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, level: str) -> FalseAlarms:
     scopes = list(periodic_of(manifest, field, monitor, level))
     if not scopes:
-        return FalseAlarms(monitor.id, level, None, "not estimated: the manifest does not say what its points are compared with")
+        why = f"what its points are compared with is not stated, or persistence looks further back than {LONGEST_MEMORY} periods"
+        return FalseAlarms(monitor.id, level, None, f"not estimated: {why}")
     rate = math.fsum(one.scope.alike * one.false_alarms_a_look * 30 / one.period_days for one in scopes)
     return FalseAlarms(monitor.id, level, rate, "exact, period by period")
 
@@ -160,16 +163,25 @@ def _nominal(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, limi
     """What the test's own error allows, for types that are not simulated."""
     metric = monitor.metric
     if isinstance(metric, MaxSprtPoisson):
-        test = SafetyTest(metric, field)
         if limit.llr is None:
             return 0.0, "none expected: that T is used up is no false alarm"
-        return test.false_alarms_per_30_days(limit.llr), f"exact, mean of a year; T is used up in {test.horizon_days:.0f} days"
+        return _of_safety_tests(manifest, field, monitor, metric, limit.llr)
     scopes = [scope for axes in monitor.axes or ((),) for scope in scopes_of(manifest, field, axes)]
     if limit.p is not None:
         return _of_p(manifest, monitor, limit, math.fsum(scope.alike for scope in scopes))
     if limit.coverage_mature_below is not None or limit.identical_windows is not None or limit.above is not None:
         return 0.0, "none expected: the limit lies far from what the manifest assumes"
     return None, "not estimated"
+
+
+def _of_safety_tests(
+    manifest: Manifest, field: FieldAssumptions, monitor: Monitor, metric: MaxSprtPoisson, llr: float
+) -> tuple[float, str]:
+    scopes = [scope for axes in monitor.axes or ((),) for scope in scopes_of(manifest, field, axes)]
+    tests = [(scope.alike, SafetyTest(metric, field, scope.share)) for scope in scopes]
+    rate = math.fsum(alike * test.false_alarms_per_30_days(llr) for alike, test in tests)
+    used_up = span_text(min(test.horizon_days for _, test in tests))
+    return rate, f"exact, mean of a year; T is used up in {used_up}{' at the earliest' if len(tests) > 1 else ''}"
 
 
 def _of_p(manifest: Manifest, monitor: Monitor, limit: LevelLimit, scopes: float) -> tuple[float | None, str]:

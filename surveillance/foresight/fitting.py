@@ -66,7 +66,9 @@ def over_budget(budget: Sequence[BudgetLine]) -> list[Problem]:
     path = "surveillance.false_alarm_budget.per_30_days"
     return [
         Problem(
-            f"{path}.{line.level}", f"{line.expected:.3g} false alarms expected, above the budget of {line.budget:g}", "warning"
+            f"{path}.{line.level}",
+            f"{line.expected:.3g} false alarms per 30 days are expected, above the budget of {line.budget:g}",
+            "warning",
         )
         for line in budget
         if not line.fits and line.budget is not None

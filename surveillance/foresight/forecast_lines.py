@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from surveillance.errors import Problem
+from surveillance.foresight.assumptions import Assumption
 from surveillance.foresight.false_alarms import FalseAlarms
 from surveillance.foresight.fitting import BudgetLine, Fit
 from surveillance.foresight.forecast import Forecast
@@ -19,7 +20,7 @@ _SHOWN = 6
 def forecast_body(forecast: Forecast) -> dict[str, Any]:
     """Fields beside `problems`."""
     return {
-        "assumptions": [{"name": one.name, "value": one.value, "source": one.source} for one in forecast.assumptions],
+        "assumptions": [_assumption_body(one) for one in forecast.assumptions],
         "false_alarms": {
             "per_30_days": [_budget_body(line) for line in forecast.budget],
             "monitors": [_alarms_body(one) for one in forecast.false_alarms],
@@ -40,6 +41,10 @@ def power_body(stated: Stated, foreseen: Sequence[ForeseenHarm]) -> dict[str, An
 def problem_body(problem: Problem) -> dict[str, str]:
     """Path, severity and message."""
     return {"path": problem.path, "severity": problem.severity, "message": problem.message}
+
+
+def _assumption_body(one: Assumption) -> dict[str, Any]:
+    return {"name": one.name, "value": one.value, "unit": one.unit, "source": one.source}
 
 
 def _budget_body(line: BudgetLine) -> dict[str, Any]:
@@ -73,10 +78,10 @@ def _rounded(value: float) -> float:
 
 # text ------------------------------------------------------------------------------------------------------
 def forecast_text(forecast: Forecast) -> Iterator[str]:
-    """Lines for a person: what is assumed, false alarms, limits that would fit, detection, blind spots."""
+    """Lines for a person: what is assumed, false alarms, limits that would fit, detection."""
     yield "assumed of the field:"
-    yield from table((one.name, one.value, one.source) for one in forecast.assumptions)
-    yield "false alarms per 30 days of a field in which all is well:"
+    yield from table((one.name, one.value, one.unit, one.source) for one in forecast.assumptions)
+    yield "false alarms, in incidents per 30 days of a field in which all is well:"
     yield from table((line.level, line.expected, _against(line)) for line in forecast.budget)
     worst = sorted((one for one in forecast.false_alarms if one.per_30_days), key=lambda one: -(one.per_30_days or 0.0))
     if worst:
@@ -84,35 +89,41 @@ def forecast_text(forecast: Forecast) -> Iterator[str]:
         yield from table((one.monitor_id, one.level, one.per_30_days or 0.0, one.how) for one in worst[:_SHOWN])
     unknown = sorted({one.monitor_id for one in forecast.false_alarms if one.per_30_days is None})
     if unknown:
-        yield f"  not estimated: {', '.join(unknown)}"
+        yield f"  not estimated, and not in the sums: {', '.join(unknown)}"
     for fit in forecast.fits:
         yield f"  {_fit_text(fit)}"
     yield from power_text(forecast.stated, forecast.foreseen)
-    yield from (f"{problem.severity}: {problem}" for problem in (*forecast.over_budget, *forecast.blind_spots))
+    seen = {one.monitor_id for one in forecast.foreseen}
+    silent = dict.fromkeys(one.monitor_id for one in forecast.false_alarms if one.monitor_id not in seen)
+    if silent:
+        yield f"  of {', '.join(silent)} nothing is said: what their numbers are like when all is well is not stated"
 
 
 def power_text(stated: Stated, foreseen: Sequence[ForeseenHarm]) -> Iterator[str]:
     """Lines on what is seen of the stated harm."""
-    within = f"the smallest seen in {stated.within_days:g} days"
-    yield f"days until a harm opens an incident with power {stated.power:g}, and {within}:"
-    yield from table(
-        (
-            one.monitor_id,
-            _where(one),
-            one.harm,
-            "never" if one.days is None else span_text(one.days),
-            one.smallest_text,
-        )
-        for one in foreseen
-    )
+    yield f"how soon a harm opens an incident with power {stated.power:g}, shares moved by {stated.effect:g} ({stated.source}):"
+    head = ("monitor", "where", "harm", "seen after", f"smallest harm seen within {span_text(stated.within_days)}")
+    rows = ((one.monitor_id, _where(one), one.harm, _seen(one), one.smallest_text) for one in foreseen)
+    yield from table([head, *rows]) if foreseen else ["  no monitor of which that can be said"]
+
+
+def forecast_warnings(forecast: Forecast, told: Iterable[Problem]) -> Iterator[Problem]:
+    """What is above its budget and what nobody sees; a hazard, a claim that lint has `told` of is not told of twice."""
+    places = {problem.path for problem in told}
+    yield from forecast.over_budget
+    yield from (problem for problem in forecast.blind_spots if problem.path not in places)
 
 
 def table(rows: Iterable[tuple[str | float, ...]]) -> Iterator[str]:
     """Columns side by side, indented by two; numbers with four digits."""
-    texts = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    texts = [[_number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _against(line: BudgetLine) -> str:
@@ -122,10 +133,16 @@ def _against(line: BudgetLine) -> str:
 
 
 def _fit_text(fit: Fit) -> str:
-    meant = f"{fit.monitor_id} at {fit.level}: {fit.key} {fit.now:g}"
+    share = f"its share of the budget, {fit.share:.3g} incidents per 30 days"
     if fit.value is None:
-        return f"{meant}; no {fit.key} brings it to its share of {fit.share:.3g}"
-    return f"{meant}; {fit.key} {fit.value:g} would bring it to its share of {fit.share:.3g}"
+        return f"to mend: {fit.monitor_id} at {fit.level} keeps {share}, with no {fit.key} (now {fit.now:g})"
+    return f"to mend: {fit.monitor_id} at {fit.level} keeps {share}, with {fit.key} {fit.value:g} (now {fit.now:g})"
+
+
+def _seen(one: ForeseenHarm) -> str:
+    if one.days is not None:
+        return span_text(one.days)
+    return "never: n too small" if one.shortfall is not None else "never"
 
 
 def _where(one: ForeseenHarm) -> str:

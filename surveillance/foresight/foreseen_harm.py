@@ -39,6 +39,7 @@ _QUIET_PART = -math.log(1 - FALSE_ALARM)
 _MOST_SHIFT = 5.0
 _RISK, _MOST_RISK = 2.0, 50.0
 _MOST_WINDOWS = 1 << 18
+_EVENTS = {"miss": "misses", "false_alert": "false alerts", "override": "overrides"}
 AT_ONCE = frozenset({"identity_mismatch", "mismatch_count", "event_count", "heartbeat_gap", "min_value"})
 """Types that no chance stands between a harm and its incident: one event, or one look, is enough."""
 
@@ -97,7 +98,7 @@ def foreseen_harms(
     elif isinstance(monitor.metric, NormalChart):
         yield from _by_normal_chart(manifest, field, monitor, monitor.metric, level, stated)
     elif isinstance(monitor.metric, MaxSprtPoisson):
-        yield from _by_safety_test(field, monitor, monitor.metric, level, stated)
+        yield from _by_safety_tests(manifest, field, monitor, monitor.metric, level, stated)
     elif is_periodic(monitor):
         yield from _by_periods(manifest, field, monitor, level, stated)
     elif monitor.metric.type in AT_ONCE:
@@ -164,10 +165,12 @@ def _at_once(manifest: Manifest, monitor: Monitor, level: str) -> Iterator[Fores
     """What opens an incident at the next look, or at the k-th, whatever the volume of the field."""
     limit, telemetry = monitor.limits.by_level[level], manifest.surveillance.telemetry
     if limit.missed is not None:
-        wait_ms, amount, text = limit.missed * telemetry.heartbeat_interval_ms, float(limit.missed), "{:.3g} beats are missed"
+        wait_ms, amount = limit.missed * telemetry.heartbeat_interval_ms, float(limit.missed)
+        text = "{:.3g} heartbeats in a row are missed"
     elif limit.ge is not None:
         window = manifest.surveillance.window(monitor.window or "")
-        wait_ms, amount, text = window.slide_ms if window is not None else base_pane_ms(manifest), limit.ge, "{:.3g} such events"
+        wait_ms, amount = window.slide_ms if window is not None else base_pane_ms(manifest), limit.ge
+        text = f"{{:.3g}} {'event' if amount == 1 else 'events'} of the kind it counts"
     elif limit.below is not None and isinstance(monitor.metric, LowestValue):
         # A certificate runs down by itself; any other number must be heard first.
         heard_ms = 0 if monitor.metric.field == CERTIFICATE_DAYS else telemetry.heartbeat_interval_ms
@@ -189,17 +192,20 @@ def _by_periods(
         yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, harm.told(harm.effect), days, smallest, words)
 
 
-def _by_safety_test(
-    field: FieldAssumptions, monitor: Monitor, metric: MaxSprtPoisson, level: str, stated: Stated
+def _by_safety_tests(
+    manifest: Manifest, field: FieldAssumptions, monitor: Monitor, metric: MaxSprtPoisson, level: str, stated: Stated
 ) -> Iterator[ForeseenHarm]:
     llr = monitor.limits.by_level[level].llr
     if llr is None:
         return
-    test, text = SafetyTest(metric, field), "events come {:.3g} times as often"
-    smallest = test.smallest(llr, stated.within_days, stated.power, _MOST_RISK)
-    words = "none" if smallest is None else text.format(smallest)
-    days = test.days(llr, _RISK, stated.power)
-    yield ForeseenHarm(monitor.id, (), 1, level, text.format(_RISK), days, smallest, words)
+    text = "events come {:.3g} times as often"
+    for axes in monitor.axes or ((),):
+        for scope in scopes_of(manifest, field, axes):
+            test = SafetyTest(metric, field, scope.share)
+            smallest = test.smallest(llr, stated.within_days, stated.power, _MOST_RISK)
+            words = "none" if smallest is None else text.format(smallest)
+            days = test.days(llr, _RISK, stated.power)
+            yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(_RISK), days, smallest, words)
 
 
 def _by_label_chart(
@@ -209,7 +215,7 @@ def _by_label_chart(
     if h is None:
         return
     rises = metric.p1 > metric.p0
-    text = f"share of {metric.event} {'rises' if rises else 'falls'} by {{:.3g}}"
+    text = f"share of {_EVENTS[metric.event]} {'rises' if rises else 'falls'} by {{:.3g}}"
     most = 0.99 - metric.p0 if rises else metric.p0
     delay_days = field.label_delay_h / 24
 

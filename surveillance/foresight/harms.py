@@ -17,7 +17,7 @@ from surveillance.foresight.quiet_shape import QuietShape
 from surveillance.foresight.quiet_use import QuietUse, QuietVolume
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_inputs import Drift, FeatureShare, NormalChart, Saturation
-from surveillance.manifest.metrics_operation import ClockOffset, DuplicateRate
+from surveillance.manifest.metrics_operation import ClockOffset, DuplicateRate, RateOf, RateRatio
 from surveillance.manifest.metrics_performance import ProportionVsFloor, SiteOutlier, SubgroupGap
 from surveillance.manifest.model_metrics import Metric
 from surveillance.manifest.model_monitors import Monitor
@@ -48,17 +48,23 @@ class Harm:
         return replace(self, effect=effect)
 
 
+_COUNTED = {
+    "missing_rate": "missing values",
+    "absent_rate": "values not sent",
+    "out_of_range_rate": "values out of range",
+    "saturation_share": "saturated scores",
+}
+_SPELLED = {"auroc": "AUROC", "ood_share": "share out of distribution", "quality_mean": "mean input quality"}
 _BY_TYPE = {
-    "poisson_rate_ratio": Harm(1.0, "rate rises by {:.0%}", 20.0),
     "observed_expected": Harm(0.5, "observed / expected rises by {:.3g}", 5.0),
-    "calibration_slope": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
-    "calibration_intercept": Harm(0.5, "intercept rises by {:.3g}", 5.0),
-    "spiegelhalter": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
-    "calibration_error": Harm(0.4, "slope falls by {:.3g}", 0.95, falls=True),
+    "calibration_slope": Harm(0.4, "calibration slope falls by {:.3g}", 0.95, falls=True),
+    "calibration_intercept": Harm(0.5, "calibration intercept rises by {:.3g}", 5.0),
+    "spiegelhalter": Harm(0.4, "calibration slope falls by {:.3g}", 0.95, falls=True),
+    "calibration_error": Harm(0.4, "calibration slope falls by {:.3g}", 0.95, falls=True),
     "brier": Harm(0.5, "Brier score rises by {:.0%}", 5.0),
-    "variance_ratio": Harm(0.5, "standard deviation falls by {:.0%}", 0.99, falls=True),
+    "variance_ratio": Harm(0.5, "standard deviation of values falls by {:.0%}", 0.99, falls=True),
     "volume_vs_expected": Harm(0.5, "volume falls by {:.0%}", 0.99, falls=True),
-    "site_outlier": Harm(SHARE_EFFECT, "share moves by {:.3g}", 0.99, falls=True),
+    "site_outlier": Harm(SHARE_EFFECT, "share of one site moves by {:.3g}", 0.99, falls=True),
     "mix_shift": Harm(DRIFT_EFFECT, "mix moves by {:.3g} standard deviations", 5.0),
 }
 
@@ -70,11 +76,13 @@ def harm_of(monitor: Monitor, share_effect: float) -> Harm | None:
     if known is not None:
         return known
     if isinstance(metric, Drift):
-        return Harm(DRIFT_EFFECT, "mean moves by {:.3g} standard deviations", 5.0)
+        return Harm(DRIFT_EFFECT, "mean moves by {:.3g} standard deviations of cases", 5.0)
     if isinstance(metric, SubgroupGap):
         return Harm(share_effect, f"{metric.event} falls by {{:.3g}}", 0.99, falls=True)
     if isinstance(metric, FeatureShare | Saturation):
-        return Harm(share_effect, "share rises by {:.3g}", 0.99)
+        return Harm(share_effect, f"share of {_COUNTED[metric.type]} rises by {{:.3g}}", 0.99)
+    if isinstance(metric, RateRatio):
+        return Harm(1.0, f"{metric.numerator} per {metric.exposure} rise by {{:.0%}}", 20.0)
     if isinstance(metric, DuplicateRate):
         return Harm(share_effect, "share of retransmissions rises by {:.3g}", 0.99)
     if isinstance(metric, ClockOffset):
@@ -92,7 +100,9 @@ def dispersion_of(manifest: Manifest, chart: NormalChart) -> float:
 
 
 def _watched(metric: Metric) -> str:
-    return metric.event if isinstance(metric, ProportionVsFloor) else metric.type
+    if isinstance(metric, RateOf):
+        return f"share of {metric.numerator} in {metric.denominator}"
+    return metric.event if isinstance(metric, ProportionVsFloor) else _SPELLED.get(metric.type, metric.type)
 
 
 def _falls(monitor: Monitor) -> bool:

@@ -9,8 +9,12 @@ import numpy as np
 
 from surveillance.arrays import Bool, Float
 from surveillance.foresight.chance import chance
+from surveillance.times import DAY_MS
 
 PATHS = 1000
+_YEAR_MS = 365 * DAY_MS
+_MOST_STRIDE, _MOST_LOOKS = 100, 730
+"""Looks at one window while it moves by its own length, of more than which it hardly tells; looks that are drawn."""
 _NORMAL = NormalDist()
 _LEAST = 1e-9
 
@@ -30,6 +34,26 @@ def verdict_paths(breach: Float, met: Float, stride: int) -> tuple[Bool, Bool]:
     low = np.array([_quantile(share) for share in breach.tolist()])
     high = np.array([_quantile(1.0 - share) for share in met.tolist()])
     return noise < low, noise > high
+
+
+def yearly_miss(size_ms: int, slide_ms: int, level: float) -> float:
+    """Probability that in a year of looks at a sliding window some interval, each of which has this level, misses the truth."""
+    stride = max(1, min(size_ms // slide_ms, _MOST_STRIDE))
+    looks = max(1, round(_YEAR_MS * stride / size_ms))
+    drawn = min(looks, _MOST_LOOKS)
+    missed = _share_beyond(shared_noise(stride, drawn), level)
+    return float(1.0 - (1.0 - missed) ** (looks / drawn))
+
+
+def yearly_miss_from_a_start(level: float) -> float:
+    """The same of what grows from a fixed start, looked at once a day."""
+    days = _YEAR_MS // DAY_MS
+    growing = np.cumsum(shared_noise(1, days), axis=1) / np.sqrt(np.arange(1, days + 1))
+    return _share_beyond(growing, level)
+
+
+def _share_beyond(noise: Float, level: float) -> float:
+    return float((np.abs(noise) > _quantile((1.0 + level) / 2)).any(axis=1).mean())
 
 
 def _quantile(share: float) -> float:

@@ -15,6 +15,7 @@ from surveillance.manifest import (
     lint_monitors,
     lint_references,
     lint_run_lengths,
+    lint_sources,
 )
 from surveillance.manifest.lint_view import Rule, view_of
 from surveillance.manifest.parse import read_structure
@@ -26,6 +27,7 @@ RULES_OF_RELEASE: tuple[Rule, ...] = (
     *lint_monitors.RULES,
     *lint_limits.RULES,
     *lint_filters.RULES,
+    *lint_sources.RULES,
     *lint_coverage.RULES,
 )
 """Rules that keep a manifest from release, or warn its authors."""
@@ -48,7 +50,7 @@ RULES_OF_WATCHING: tuple[Rule, ...] = (
 are no reason to leave a fleet unwatched: a missing reference is `unknown_reference`, a trigger of no monitor never fires."""
 
 
-RULES_OF_TELLING: tuple[Rule, ...] = lint_filters.RULES
+RULES_OF_TELLING: tuple[Rule, ...] = (*lint_filters.RULES, *lint_sources.RULES)
 """Rules whose warnings are told wherever a manifest is taken up: what they name counts nothing, and looks like a quiet field."""
 
 

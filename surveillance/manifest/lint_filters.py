@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from surveillance.errors import Problem
 from surveillance.events.batch import Kind
-from surveillance.events.declared import Field, fields
+from surveillance.events.declared import Field, comparable, fields, is_among
 from surveillance.manifest.lint_view import LintView
 from surveillance.manifest.metrics_safety import EventCount, EventFilter, MaxSprtPoisson, RunRule, TrendTest
 from surveillance.manifest.part import shown
@@ -27,25 +27,16 @@ def filters_can_match(view: LintView) -> Iterator[Problem]:
 
 def _faults(events: EventFilter) -> Iterator[tuple[str, str]]:
     """Place inside the filter, and what is wrong there."""
-    known = fields(Kind[events.kind.upper()])
-    names = {name for name, field in known.items() if field.scalars} | _parts_of_maps(known)
+    kind = Kind[events.kind.upper()]
+    known, names = fields(kind), comparable(kind)
     for name, accepted in events.where.items():
-        head, _, key = name.partition(".")
-        if key and f"{head}.*" in names:
-            continue
-        if name not in names:
+        if not is_among(name, names):
             yield name, _no_field(events.kind, name, names)
         elif name in known:
             yield from _values(name, known[name], accepted)
 
 
-def _parts_of_maps(known: Mapping[str, Field]) -> set[str]:
-    """`imdrf.A` of a map that is held to its keys, `ext.*` of one that takes any."""
-    maps = {name: field.map_keys for name, field in known.items() if field.is_map}
-    return {f"{name}.{key}" for name, keys in maps.items() for key in keys or ("*",)}
-
-
-def _no_field(kind: str, name: str, names: set[str]) -> str:
+def _no_field(kind: str, name: str, names: frozenset[str]) -> str:
     return (
         f'{kind} events have no field "{name}" that can be compared, so no event ever matches: '
         f'did you mean "{nearest(name, names)}"? They have {", ".join(sorted(names))}'

@@ -70,8 +70,11 @@ def small_p_needs_an_effect(view: LintView) -> Iterator[Problem]:
         ]
         for level, limit in monitor.limits.by_level.items():
             if foreign and limit.p is not None and limit.effect_min is None:
-                message = f"p limit without effect_min, and {', '.join(foreign)} has no reference of its own: "
-                yield Problem(f"{path}.limits.{level}.p", message + "a harmless permanent offset breaches it for ever", "warning")
+                message = (
+                    f"p limit without effect_min, and {', '.join(foreign)} has no reference of its own: "
+                    "a harmless permanent offset breaches it for ever"
+                )
+                yield Problem(f"{path}.limits.{level}.p", message, "warning")
 
 
 def raw_distances_are_folklore(view: LintView) -> Iterator[Problem]:
@@ -101,10 +104,11 @@ def repeated_looks_are_paid_for(view: LintView) -> Iterator[Problem]:
         interval = view.manifest.interval_of(monitor)
         if interval.method in (None, "confidence_sequence") or not view.manifest.is_looked_at_repeatedly(monitor):
             continue
-        looks = _looks_a_year(view, monitor)
+        looks, missed = _looks_a_year(view, monitor, interval.level)
         message = (
-            f"{interval.method} holds for one look at level {interval.level:g}, and {looks}: "
-            "some interval of the year misses the truth more often than that"
+            f"{interval.method} holds for one look at level {interval.level:g}, and {looks}: in {missed:.0%} of years some "
+            "interval misses the truth; to mend: windows that do not overlap, a higher interval.level, or, for a share, "
+            "interval.method confidence_sequence"
         )
         yield Problem(f"{path}.interval", message, "warning")
 
@@ -154,14 +158,16 @@ def _has_own_references(view: LintView, monitor: Monitor, axes: tuple[str, ...])
     return True
 
 
-def _looks_a_year(view: LintView, monitor: Monitor) -> str:
+def _looks_a_year(view: LintView, monitor: Monitor, level: float) -> tuple[str, float]:
+    """How often it is looked at, in words, and the share of years in which some interval of this level misses the truth."""
+    from surveillance.foresight.window_overlap import yearly_miss, yearly_miss_from_a_start
+
     window = view.manifest.surveillance.window(monitor.window) if monitor.window is not None else None
     if window is None:
-        return "a cumulative series is looked at with every pane"
+        return "a cumulative series is looked at with every pane, and were it once a day alone", yearly_miss_from_a_start(level)
     looks = 365 * DAY_MS // window.slide_ms
-    return (
-        f'window "{window.id}" is looked at every {format_duration(window.slide_ms)}, {looks} times a year, on overlapping data'
-    )
+    words = f'window "{window.id}" is looked at every {format_duration(window.slide_ms)}, {looks} times a year, overlapping'
+    return words, yearly_miss(window.size_ms, window.slide_ms, level)
 
 
 def _contains_target(metric: Calibration, outside: tuple[float, float]) -> bool:

@@ -117,7 +117,10 @@ def labels_are_understood(view: LintView) -> Iterator[Problem]:
             continue
         mixes = not (isinstance(metric, (ProportionVsFloor, SubgroupGap)) and metric.event == "ppv")
         if mixes and expected is None:
-            message = "baselines.label_latency says no coverage of unflagged cases: verification bias cannot be judged against it"
+            message = (
+                "baselines.label_latency says no coverage of unflagged cases (verification.unflagged, else expected_coverage): "
+                "verification bias cannot be judged against it"
+            )
             yield Problem(f"{path}.metric", message, "warning")
         if metric.require_mature and not can_mature:
             yield Problem(
@@ -265,8 +268,12 @@ def _unsized_references(view: LintView, path: str, monitor: Monitor) -> Iterator
                 yield Problem(f"{path}.metric", message, "warning")
     volume = manifest.baselines.operational.expected_volume
     if isinstance(metric, Volume) and volume is not None and monitor.axes != ((("site",),) if volume.per == "site" else ()):
-        message = f"expected volumes are per {volume.per}: other scopes are always unknown_reference"
+        message = f"expected volumes are per {volume.per}: other scopes are always unknown_reference; {_wanted_axes(volume.per)}"
         yield Problem(f"{path}.by", message, "warning")
+
+
+def _wanted_axes(per: str) -> str:
+    return "watch by: [site]" if per == "site" else "leave `by` out, or state volumes per: site with a key for each"
 
 
 RULES = (

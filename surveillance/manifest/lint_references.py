@@ -27,7 +27,7 @@ def monitors_point_somewhere(view: LintView) -> Iterator[Problem]:
         elif monitor.playbook not in manifest.playbooks:
             yield dangling(f"{path}.playbook", "playbook", monitor.playbook, manifest.playbooks)
         if monitor.hazard_id is None:
-            yield Problem(f"{path}.hazard_id", "names no hazard", "warning")
+            yield Problem(f"{path}.hazard_id", "names no hazard: which one it watches cannot be checked", "warning")
         elif hazards and monitor.hazard_id not in hazards:
             yield dangling(f"{path}.hazard_id", "hazard", monitor.hazard_id, hazards)
 

@@ -29,7 +29,10 @@ def stated_run_lengths_hold(view: LintView) -> Iterator[Problem]:
                 needed = "baselines.prevalence and an overall baselines.operational.expected_volume"
                 yield Problem(place, f"cannot be checked without {needed}", "warning")
             elif days < (1 - SHORTFALL) * stated_days:
-                message = f"h {limits[level]:g} gives a false alarm every {days:.3g} days, not every {stated_days:g}"
+                message = (
+                    f"h {limits[level]:g} gives a false alarm every {days:.3g} days, not every {stated_days:g}; "
+                    "a higher h makes it rarer"
+                )
                 yield Problem(place, message, "warning")
 
 

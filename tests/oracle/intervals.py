@@ -59,19 +59,6 @@ def mean_normal(values: Floats, level: float) -> Interval:
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
-def auroc_delong(scores: Floats, labels: Floats, level: float) -> tuple[float, Interval] | None:
-    """Mann-Whitney area with ties at 1/2 and DeLong's interval on the logit scale; None where its variance is not defined."""
-    positives, negatives = scores[labels == 1], scores[labels == 0]
-    wins = (positives[:, None] > negatives[None, :]) + 0.5 * (positives[:, None] == negatives[None, :])
-    area = float(wins.mean())
-    if len(positives) < 2 or len(negatives) < 2 or area in (0.0, 1.0):
-        return None
-    variance = float(np.var(wins.mean(axis=1), ddof=1) / len(positives) + np.var(wins.mean(axis=0), ddof=1) / len(negatives))
-    half = float(special.ndtri((1 + level) / 2)) * math.sqrt(variance) / (area * (1 - area))
-    centre = float(special.logit(area))
-    return area, (float(special.expit(centre - half)), float(special.expit(centre + half)))
-
-
 def cox_slope(scores: Floats, labels: Floats, level: float) -> tuple[float, Interval] | str:
     """Slope of labels on logit(score) with intercept, maximum likelihood and Wald; a reason where there is none."""
     x = special.logit(np.clip(scores, 1e-6, 1 - 1e-6))

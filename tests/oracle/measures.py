@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import of_inputs, of_labels, of_safety, of_use
+from . import of_inputs, of_labels, of_safety, of_use, of_weights
 from .drift import DISTANCES
 from .policy import Document
 from .question import Measure, Question, count
@@ -66,7 +66,8 @@ def measure(question: Question) -> Measure:
         return Measure(n, reason="immature_labels")
     if _biased(question):
         return Measure(n, reason="verification_bias")
-    return RULES[question.type](question, n)
+    weighted = WEIGHTED.get(question.type) if question.corrected else None
+    return (weighted or RULES[question.type])(question, n)
 
 
 def _nothing(question: Question) -> str:
@@ -87,12 +88,19 @@ def _biased(question: Question) -> bool:
     mixes = question.type in LABELLED or question.metric.get("event") in ("sensitivity", "specificity", "npv")
     if not mixes or len(question.labelled) == len(question.rows):
         return False
+    if question.corrected and question.type in LABELLED and _flag_without_label(question):
+        return True
     unflagged = [row for row in question.rows if not row.alert]
     labels = [row.label for row in unflagged if row.label is not None]
     if not any(label.verification in ("routine", "random_sample") for label in labels):
         return True
     expects = question.policy.latency.get("verification", {}).get("unflagged", question.policy.latency.get("expected_coverage"))
     return expects is not None and len(labels) / len(unflagged) < expects / 2
+
+
+def _flag_without_label(question: Question) -> bool:
+    flags = {row.alert for row in question.rows}
+    return any(all(row.label is None for row in question.rows if row.alert is flag) for flag in flags)
 
 
 RULES: dict[str, Callable[[Question, int], Measure]] = {
@@ -108,9 +116,10 @@ RULES: dict[str, Callable[[Question, int], Measure]] = {
     "identity_mismatch": of_use.mismatch,
     "mismatch_count": of_use.mismatch,
     "proportion_vs_floor": of_labels.proportion,
-    "auroc": of_labels.auroc,
-    "brier": of_labels.brier,
-    "spiegelhalter": of_labels.spiegelhalter,
+    "auroc": of_weights.auroc,
+    "brier": of_weights.brier,
+    "spiegelhalter": of_weights.spiegelhalter,
+    "calibration_error": of_weights.calibration_error,
     "observed_expected": of_labels.observed_expected,
     "calibration_slope": of_labels.slope,
     "calibration_intercept": of_labels.intercept,
@@ -123,3 +132,9 @@ RULES: dict[str, Callable[[Question, int], Measure]] = {
     "event_count": of_safety.event_count,
     "maxsprt_poisson": of_safety.maxsprt,
 }
+WEIGHTED: dict[str, Callable[[Question, int], Measure]] = {
+    "observed_expected": of_weights.observed_expected,
+    "calibration_slope": of_weights.slope,
+    "calibration_intercept": of_weights.intercept,
+}
+"""With `verification_correction: begg_greenes`; the rules above that have no other one here weigh their rows themselves."""

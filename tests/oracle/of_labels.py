@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from . import intervals
 from .intervals import Floats
@@ -87,40 +87,10 @@ def weights(question: Question) -> Floats:
     return np.array([inverse[row.alert] for row, _ in question.labelled])
 
 
-def _one_class(labels: Floats) -> str | None:
+def one_class(labels: Floats) -> str | None:
     if not labels.any():
         return "no_positives"
     return "no_negatives" if labels.all() else None
-
-
-def auroc(question: Question, n: int) -> Measure:
-    scores, labels = scores_labels(question)
-    missing = _one_class(labels)
-    if missing:
-        return Measure(n, reason=missing)
-    found = intervals.auroc_delong(scores, labels, question.level)
-    if found is None:
-        return Measure(n, reason="degenerate_outcomes")
-    return Measure(n, found[0], *found[1], "delong_logit")
-
-
-def brier(question: Question, n: int) -> Measure:
-    scores, labels = scores_labels(question)
-    if n < 2:
-        return Measure(n, reason="degenerate_outcomes")
-    squares = (scores - labels) ** 2
-    lower, upper = intervals.mean_normal(squares, question.level)
-    return Measure(n, float(squares.mean()), max(0.0, lower), min(1.0, upper), "normal")
-
-
-def spiegelhalter(question: Question, n: int) -> Measure:
-    scores, labels = scores_labels(question)
-    variance = float(((1 - 2 * scores) ** 2 * scores * (1 - scores)).sum())
-    if variance <= 0:
-        return Measure(n, reason="degenerate_outcomes")
-    z = float(((labels - scores) * (1 - 2 * scores)).sum()) / math.sqrt(variance)
-    half = float(special.ndtri((1 + question.level) / 2))
-    return Measure(n, z, z - half, z + half, "spiegelhalter_z", float(2 * stats.norm.sf(abs(z))))
 
 
 def observed_expected(question: Question, n: int) -> Measure:
@@ -134,7 +104,7 @@ def observed_expected(question: Question, n: int) -> Measure:
 
 def slope(question: Question, n: int) -> Measure:
     scores, labels = scores_labels(question)
-    missing = _one_class(labels)
+    missing = one_class(labels)
     found = missing or intervals.cox_slope(scores, labels, question.level)
     if isinstance(found, str):
         return Measure(n, reason=found)
@@ -144,7 +114,7 @@ def slope(question: Question, n: int) -> Measure:
 def intercept(question: Question, n: int) -> Measure:
     """Calibration in the large: the intercept that makes expected positives equal observed ones, slope fixed at 1."""
     scores, labels = scores_labels(question)
-    missing = _one_class(labels)
+    missing = one_class(labels)
     if missing:
         return Measure(n, reason=missing)
     offset = special.logit(np.clip(scores, 1e-6, 1 - 1e-6))

@@ -20,7 +20,8 @@ WITHIN_A_BIN = 0.42
 """Relative: a wait is told as the mean of its bin, of which there are two to a doubling (READINGS, R122)."""
 SUMS = 5e-6
 """Sums of scores and of squares are whole micro-units."""
-OF_SUMS = {"z": 2e-5, "z.day": 2e-5, "intercept": 0.002}
+P_WITHIN = 5e-5
+OF_SUMS = {"z": 2e-5, "z.day": 2e-5, "intercept": 0.002, "steep": 2e-5}
 """Z divides such a sum by the root of one that may be far below 1; the intercept takes the mean score of a bin for its rows."""
 
 IncidentFacts = tuple[Any, ...]
@@ -83,12 +84,12 @@ def _of_last_conclusive(ours: Mapping[str, Any] | None, theirs: Mapping[str, Any
     return [] if shown[0] == shown[1] else [f"last_conclusive {shown[0]} for {shown[1]}"]
 
 
-def p_differences(lines: Iterable[Line], oracle: OracleResult, within: float = 1e-9) -> list[str]:
-    """One sentence for each status line whose p, or e, is not the oracle's; relative, down to 1e-12."""
+def p_differences(lines: Iterable[Line], oracle: OracleResult, e_within: float = P_WITHIN) -> list[str]:
+    """One sentence for each status line whose p, or e, is not the oracle's; relative, down to a thousandth of it."""
     found = []
     for line in of_kind(lines, "status"):
         theirs = oracle.status[line["manifest_digest"], line["monitor_id"], frozenset(line["scope"].items())]
-        for word in ("p", "e"):
+        for word, within in (("p", P_WITHIN), ("e", e_within)):
             one, other = line["estimate"].get(word), theirs[word]
             if other is not None and (one is None or abs(one - other) > within * max(abs(other), 1e-3)):
                 found.append(f"{line['monitor_id']} {line['scope']}: {word} {one} for {other}")

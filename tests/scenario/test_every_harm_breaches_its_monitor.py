@@ -1,7 +1,8 @@
 """The contract's example manifest over days of simulated telemetry: each harm that is planted breaches its own monitor.
 
 Three streams of a fleet that otherwise does what the manifest says of it: WEEK (labels have time to mature), INPUTS (nothing but
-drift) and MONTHS_END (operation and safety). `HARMS` says what is done to whom, what must be seen of it and how soon.
+drift) and MONTHS_END (operation and safety). Each line of them reads: what is done to whom (the function's name says it), which
+monitor must see it, in which scope, at which level, from which hour of the stream on it goes on, within how many hours it shows.
 """
 
 from __future__ import annotations
@@ -245,7 +246,7 @@ def example() -> dict[str, Any]:
 def replayed(fleet: Fleet, hours: float) -> list[Line]:
     """Every line of `pms replay` in memory."""
     until_ms = fleet.time_ms(hours)
-    replay = Replay(Registry([registration_of(example(), EXAMPLE.name)]), MemoryStore(), is_kept=False)
+    replay = Replay(Registry([registration_of(fleet.manifest, EXAMPLE.name)]), MemoryStore(), is_kept=False)
     return list(replay.run(fleet.lines(until_ms), until_ms))
 
 
@@ -355,3 +356,20 @@ def test_a_value_that_is_not_sent_is_no_missing_value_and_leaves_its_drift_undec
     assert (said["drift.px_mean", None]["verdict"], said["drift.px_mean", None]["reason"]) == ("inconclusive", "below_minimum_n")
     assert said["dq.missing", "px_mean"]["verdict"] == "inconclusive"
     assert said["dq.missing", "view_position"]["verdict"] == "met"
+
+
+def looking_back(windows: int) -> dict[str, Any]:
+    """The example with a monitor of identities that takes any of so many last windows for an incident."""
+    monitors = [
+        one | ({"persistence": {"k": 1, "of": windows}} if one["id"] == "identity.release" else {})
+        for one in example()["surveillance"]["monitors"]
+    ]
+    return example() | {"surveillance": example()["surveillance"] | {"monitors": monitors}}
+
+
+@pytest.mark.parametrize(("windows", "opened"), [(1, []), (60, ["identity.release"])])
+def test_a_wrong_model_that_is_told_of_half_an_hour_late_opens_only_what_looks_back(windows: int, opened: list[str]) -> None:
+    """A revision of windows older than the last `of` opens no incident, and of counts `of` is 1 where they say nothing else."""
+    fleet = healthy(looking_back(windows), 4, SEED)
+    fleet.model_digest[fleet.where(since_h=2, until_h=2.1)] = OTHER_DIGEST
+    assert [monitor for monitor, _ in reached(replayed(fleet, 4))] == opened

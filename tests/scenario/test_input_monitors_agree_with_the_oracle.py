@@ -9,7 +9,13 @@ import pytest
 from tests.oracle import replay, replay_incidents, streams
 from tests.oracle.streams import Hostility, Scenario, generate
 from tests.property.deciding import monitor
-from tests.scenario.agreement import incidents_of_oracle, incidents_of_service, status_differences, summary_differences
+from tests.scenario.agreement import (
+    incidents_of_oracle,
+    incidents_of_service,
+    p_differences,
+    status_differences,
+    summary_differences,
+)
 from tests.scenario.replaying import of_kind, replayed
 
 pytestmark = pytest.mark.slow  # the oracle reads every row again at every look
@@ -76,6 +82,7 @@ def test_status_lines_and_incidents_are_the_oracles(scenario: Scenario) -> None:
     oracle = replay(scenario.manifests, scenario.lines, scenario.until)
     assert summary_differences(lines, oracle) == {}
     assert status_differences(lines, oracle) == []
+    assert p_differences(lines, oracle) == []
     status = of_kind(lines, "status")
     judged = {line["monitor_id"] for line in status if line["verdict"] != "inconclusive" or line.get("last_conclusive")}
     assert judged >= {one["id"] for one in MONITORS} - {"ood", "absent", "range"}, "what says nothing compares nothing"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.oracle import drift, intervals, replay, replay_incidents
+from tests.oracle import drift, intervals, of_weights, replay, replay_incidents
 from tests.oracle.policy import Policy, Registry, canonical
 from tests.oracle.streams import CALM, generate, manifest
 from tests.oracle.times import format_time, parse_duration, parse_time
@@ -259,10 +259,21 @@ def test_the_latency_curve_passes_its_three_points() -> None:
 
 def test_auroc_counts_ties_half() -> None:
     """Positives .4 .8, negatives .2 .4: three wins and one tie of four."""
-    found = intervals.auroc_delong(np.array([0.4, 0.8, 0.2, 0.4]), np.array([1.0, 1.0, 0.0, 0.0]), 0.95)
-    assert found is not None
-    assert found[0] == 3.5 / 4
-    assert found[1][0] < 3.5 / 4 < found[1][1] < 1
+    wins = of_weights.wins_of(np.array([0.4, 0.8, 0.2, 0.4]), np.array([1.0, 1.0, 0.0, 0.0]))
+    assert wins.tolist() == [[1.0, 0.5], [1.0, 1.0]]
+
+
+def test_a_bet_on_calibration_is_won_by_the_odds_it_named() -> None:
+    """One case of score 1/2, where tilts bet nothing: seven times each shift but 0, and six times nothing at all."""
+    won = [math.exp(shift) / (1 + math.exp(shift)) / 0.5 for shift in of_weights.SHIFTS[1:]]
+    assert of_weights.calibration_e(np.array([0.5]), np.array([1.0])) == pytest.approx((7 * sum(won) + 6) / 62)
+
+
+def test_a_row_of_spiegelhalters_sum_lies_between_an_eighth_below_and_one_above() -> None:
+    p = np.linspace(0, 1, 1001)
+    terms = np.concatenate([(1 - p) * (1 - 2 * p), -p * (1 - 2 * p)])
+    assert (terms.min(), terms.max()) == (pytest.approx(-0.125), 1.0)
+    assert of_weights.spiegelhalter_e(np.array([0.5]), np.array([1.0])) == pytest.approx(1.0)
 
 
 def test_a_perfect_split_has_no_slope() -> None:

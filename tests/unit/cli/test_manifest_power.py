@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def test_impossible_harms_are_wrong_usage(options: list[str], manifest: Path) ->
 
 def test_text_is_a_table(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["manifest", "power", str(manifest)]) == 0
-    head, *rows = capsys.readouterr().out.splitlines()
+    head, columns, *rows = capsys.readouterr().out.splitlines()
+    assert re.split("  +", columns.strip()) == ["monitor", "where", "harm", "seen after", "smallest harm seen within 90 days"]
     assert "power 0.8" in head
     assert "site 1 (each of 2)" in rows[0]
     assert "sensitivity falls by 0.1" in rows[0]
@@ -97,3 +99,45 @@ def test_a_faulty_manifest_gets_its_problems_and_no_forecast(tmp_path: Path, cap
     faulty["surveillance"]["monitors"][0]["window"] = "moon"
     assert run(["manifest", "lint", "--json", str(written(tmp_path, faulty))]) == 1
     assert json.loads(capsys.readouterr().out).keys() == {"source", "problems"}
+
+
+def lint_text(path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert run(["manifest", "lint", str(path)]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_manifest_that_only_the_forecast_warns_of_is_not_said_to_have_no_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = monitor("missing_rate", "day", {"abs": 0.05}, feature="px", min_n=1_000_000)
+    path = written(tmp_path, document([small], a_day=60.0))
+    assert printed(capsys, "lint", path)["problems"] == []
+    text = lint_text(path, capsys)
+    start = f"{path}: warning: surveillance.monitors[0]: blind spot at the whole field: share of missing values rises by 0.1"
+    assert [line.startswith(start) for line in text].count(True) == 1
+    assert not any("no problem found" in line for line in text)
+
+
+def test_a_warning_names_the_monitor_that_its_path_only_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    watched = [monitor("missing_rate", "day", {"abs": 0.05}, feature="px")]
+    described = document([*watched, {**watched[0], "id": "dq.second", "hazard_id": None}])
+    (warning,) = [line for line in lint_text(written(tmp_path, described), capsys) if "monitors[1]" in line]
+    assert warning.endswith("[dq.second]")
+
+
+def test_a_hazard_that_nobody_watches_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    described = document(MONITORS, a_day=600.0, sites=2, hazards=[{"id": "HZ-1"}, {"id": "HZ-2"}])
+    path = written(tmp_path, described)
+    assert len([line for line in lint_text(path, capsys) if "HZ-2" in line]) == 1
+    assert [one["path"] for one in printed(capsys, "lint", path)["blind_spots"]] == ["hazards[1]"]
+
+
+def test_a_monitor_of_which_nothing_can_be_said_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    waits = monitor("quantile", "day", {"above": 900.0}, q=0.95, field="latency_ms")
+    text = lint_text(written(tmp_path, document([*MONITORS, waits], a_day=600.0)), capsys)
+    assert [line for line in text if line.startswith("  of quantile nothing is said")]
+
+
+def test_every_number_that_is_assumed_has_a_unit(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert all(one["unit"] for one in printed(capsys, "lint", manifest)["assumptions"])
+    assert "  inferences_a_day          600   a day" in "\n".join(lint_text(manifest, capsys))

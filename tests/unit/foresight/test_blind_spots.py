@@ -22,7 +22,7 @@ def test_a_field_that_is_seen_everywhere_has_none() -> None:
 
 def test_a_hazard_that_no_monitor_watches() -> None:
     described = document([WATCHED], a_day=2000.0, hazards=[{"id": "HZ-1"}, {"id": "HZ-2"}])
-    assert spots(described) == {"hazards[1]": 'blind spot: no monitor watches hazard "HZ-2"'}
+    assert spots(described) == {"hazards[1]": 'blind spot: no monitor has hazard_id "HZ-2"'}
 
 
 def test_a_hazard_whose_monitors_only_try_themselves() -> None:
@@ -97,9 +97,9 @@ ACCUMULATING = {"below_min": "accumulate"}
 @pytest.mark.parametrize(
     ("described", "strata", "told"),
     [
-        (WATCHED | {"min_n": 100_000}, {}, ("needs 100,000 cases", "5,606 are expected in the 28 days")),
-        (MISSING, ACCUMULATING, ("needs 50,000 cases", "are expected in the 28 days")),
-        (MISSING, {}, ("needs 50,000 cases", "62 are expected in the 1 hour")),
+        (WATCHED | {"min_n": 100_000}, {}, ("needs 100,000 cases", "5,606 come in the 28 days")),
+        (MISSING, ACCUMULATING, ("needs 50,000 cases", "come in the 28 days")),
+        (MISSING, {}, ("needs 50,000 cases", "62.4 come in the 1 hour")),
     ],
 )
 def test_a_minimum_sample_that_28_days_do_not_bring_is_told_with_what_they_bring(
@@ -107,7 +107,7 @@ def test_a_minimum_sample_that_28_days_do_not_bring_is_told_with_what_they_bring
 ) -> None:
     found = spots(document([described], a_day=1500.0 if described is MISSING else 2000.0, strata=strata))
     message = found["surveillance.monitors[0]"]
-    assert "is never seen" in message
+    assert "this monitor never opens an incident: a look needs" in message
     assert all(part in message for part in told)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 
 from detectors.run_length import cusum_run_length
 from surveillance.foresight.assumptions import assumptions_of
 from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of, total_by_level
 from surveillance.foresight.fitting import BudgetLine, Fit, budget_of, fits_of, over_budget, with_interval, with_limit
-from surveillance.foresight.forecast import foresee
+from surveillance.foresight.forecast import foresee, power_of
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.parse import parse_manifest
 from tests.unit.foresight.field import DIGEST, Document, document, manifest_of, monitor
@@ -84,6 +85,17 @@ def test_charts_have_the_rate_of_their_run_length() -> None:
         "limits": {"investigate": {"h": 4}},
     }  # fmt: skip
     assert rate_of(manifest_of(chart)) == pytest.approx(30 / cusum_run_length(0.5, 4.0).mean)
+
+
+def test_retransmissions_at_a_stated_rate_raise_what_drawn_ones_do_and_at_none_nothing() -> None:
+    described = document([monitor("duplicate_rate", "hour", {"above": 0.05}, persistence=AT_ONCE)])
+    assert rate_of(parse_manifest(described)) == 0.0
+    described["baselines"]["operational"]["duplicate_rate"] = 0.03
+    draws = np.random.default_rng(4)
+    # Twenty inferences an hour, each with its label, an action for one in eight, and a heartbeat a minute.
+    arrived = draws.poisson(20 * 2.12 + 60, 200_000)
+    breached = float((draws.binomial(arrived, 0.03) / arrived > 0.05).mean())
+    assert rate_of(parse_manifest(described)) == pytest.approx(720 * breached * (1 - breached), rel=0.15)
 
 
 def test_what_should_not_happen_at_all_raises_no_false_alarm() -> None:
@@ -163,3 +175,13 @@ def test_a_forecast_is_the_same_each_time_and_another_for_another_digest() -> No
     manifest = manifest_of(NOISY[0])
     assert foresee(manifest, DIGEST) == foresee(manifest, DIGEST)
     assert foresee(manifest, DIGEST).false_alarms != foresee(manifest, DIGEST[:-1] + "1").false_alarms
+
+
+def test_a_sequential_test_of_each_site_has_the_uses_of_its_site() -> None:
+    ae: Document = {"id": "ae", "metric": {"type": "maxsprt_poisson", "expected_per_10k": 5, "T": 50}}
+    ae["limits"] = {"investigate": {"llr": 3}}
+    whole, each = manifest_of(ae, a_day=3000.0), manifest_of(ae | {"by": ["site"]}, a_day=9000.0, sites=3)
+    assert rate_of(each) == pytest.approx(3 * rate_of(whole))
+    (of_all,), (of_site,) = power_of(whole, DIGEST)[1], power_of(each, DIGEST)[1]
+    assert (of_site.scope, of_site.alike) == ((("site", "1"),), 3)
+    assert of_site.days == pytest.approx(of_all.days)

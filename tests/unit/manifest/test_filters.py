@@ -84,3 +84,16 @@ def test_the_default_of_a_sequential_test_can_match(edited: Any) -> None:
     kept = counted_by(safety_statistic("inferences", DEVICE_MAY_BE_CAUSE).partition(":")[2])
     assert faults(edited, dict(kept.where)) == []
     assert EventFilter().where == {}
+
+
+@pytest.mark.parametrize("source", ["site_id", "context.sex", "features.rhythm", "ext.ward", "device_context.vendor", "region"])
+def test_an_axis_may_read_any_field_of_an_inference(edited: Any, source: str) -> None:
+    found = lint(edited("strata.axes[0].source", source))
+    assert not [problem for problem in found if problem.path == "strata.axes[0].source"]
+
+
+@pytest.mark.parametrize("field", ["cert_days_left", "uptime_s", "buffer_depth", "ext.free_disk"])
+def test_a_lowest_value_may_be_any_number_of_a_heartbeat(edited: Any, field: str) -> None:
+    watching = {"id": "low", "hazard_id": "HZ-1", "playbook": "PB", "limits": {"investigate": {"below": 1}}}
+    found = lint(edited(MONITOR, watching | {"metric": {"type": "min_value", "field": field}}))
+    assert not [problem for problem in found if problem.path.startswith(MONITOR)]

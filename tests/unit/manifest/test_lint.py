@@ -230,6 +230,9 @@ ERRORS: list[tuple[tuple[Any, ...], str, str]] = [
 WARNINGS: list[tuple[tuple[Any, ...], str, str]] = [
     (("status", "draft"), "status", "draft: not approved"),
     (("status", None), "status", "no status: not approved"),
+    (("strata.axes[0].source", "context.sexe"), "strata.axes[0].source", 'did you mean "context.sex"?'),
+    (("strata.axes[0].source", "context"), "strata.axes[0].source", "which no inference carries"),
+    (extra({"type": "min_value", "field": "uptime"}, {"below": 9}), f"{MONITOR}[3].metric.field", 'did you mean "uptime_s"?'),
     (
         extra({"type": "event_count", "filter": {"seriousnes": "death"}}, {"ge": 1}),
         f"{MONITOR}[3].metric.filter.seriousnes",
