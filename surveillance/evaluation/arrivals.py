@@ -7,6 +7,7 @@ scope; each base pane stands for its middle.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -43,8 +44,10 @@ class _Grid:
         _, groups, panes = self.counts.shape
         if first != self.first_ms or len(self._table.groups) > groups or self._column(end) > panes:
             self._rebuild(first)
-        for pane, code in self._changed:
-            self.counts[:, code, self._column(pane)] = self._table.panes[pane][code]
+        rows = self._table.panes
+        counts = np.array([rows[pane][code] for pane, code in self._changed])
+        changed = np.fromiter(chain.from_iterable(self._changed), np.int64, 2 * len(self._changed)).reshape(-1, 2)
+        self.counts[:, changed[:, 1], (changed[:, 0] - self.first_ms) // self._pane_ms] = counts.T
         self._changed.clear()
 
     def _rebuild(self, first_ms: int) -> None:

@@ -37,8 +37,8 @@ class CensoredSums(WindowSums):
             np.add.at(total, np.array(codes), self._waits(np.array(panes, np.int64), np.stack(counts)))
         return total
 
-    def of(self, codes: Int, start_ms: int, end_ms: int) -> Int:
-        return self.of_all(start_ms, end_ms)[codes]
+    def add_to(self, total: Int, codes: Int, start_ms: int, end_ms: int) -> None:
+        total += self.of_all(start_ms, end_ms)[codes]
 
     def measured(self, measure: Measure, start_ms: int, end_ms: int) -> Int:
         return measure(self.of_all(start_ms, end_ms))

@@ -139,7 +139,9 @@ class SumsMonitor(WindowedMonitor):
     def _accumulated(self, read: _Read, seen: Sequence[int], start: int, end: int) -> _Window:
         """The window; scopes below their minimum extended backwards over whole earlier windows until they reach it."""
         sums, codes = read.sums, np.array(seen, np.int64)
-        counts, starts = sums.of_all(start, end)[codes], np.full(len(seen), start, np.int64)
+        counts, starts = sums.of_all(start, end), np.full(len(seen), start, np.int64)
+        if len(codes) < len(counts):
+            counts = counts[codes]
         if not self._needed or self.size_ms is None or not self.accumulates():
             return _Window(counts, starts, starts)
         small = self._extend(read, codes, read.size(counts), starts, end)
@@ -147,7 +149,7 @@ class SumsMonitor(WindowedMonitor):
         pending = np.flatnonzero(starts < start)
         wider = counts[pending]
         for begin in np.unique(starts[pending])[::-1].tolist():
-            wider += sums.of(codes[pending], begin, later)
+            sums.add_to(wider, codes[pending], begin, later)
             reached = starts[pending] == begin
             counts[pending[reached]] = wider[reached]
             pending, wider, later = pending[~reached], wider[~reached], begin

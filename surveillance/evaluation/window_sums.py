@@ -24,9 +24,14 @@ class WindowSums:
             return self._running.to(end_ms)
         return self.table.sums(start_ms, end_ms, self.pane_ms, self.length)
 
-    def of(self, codes: Int, start_ms: int, end_ms: int) -> Int:
-        """Counts of some groups over [start, end), shape (codes, length)."""
-        return self.table.sums(start_ms, end_ms, self.pane_ms, self.length)[codes]
+    def add_to(self, total: Int, codes: Int, start_ms: int, end_ms: int) -> None:
+        """Add to `total` (codes, length) the counts of these groups, each named once, over [start, end)."""
+        place = np.full(len(self.table.groups), -1)
+        place[codes] = np.arange(len(codes))
+        for block in self.table.blocks(start_ms, end_ms, self.pane_ms):
+            at = place[block.codes]
+            wanted = at >= 0
+            total[at[wanted]] += block.counts[wanted]
 
     def measured(self, measure: Measure, start_ms: int, end_ms: int) -> Int:
         """A measure of the counts of every group over [start, end), shape (groups,)."""

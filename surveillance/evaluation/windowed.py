@@ -6,6 +6,7 @@ were revised or whose labels became mature since. Results depend on window sums 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -77,13 +78,23 @@ class WindowedMonitor(ABC):
         return self.subject.first_event_pane()
 
     def _changed(self) -> list[ChangedRow]:
-        changed = [ChangedRow(number, *row) for number, reader in enumerate(self._dirty) for row in reader]
+        newest = self._windows.newest_end
+        # What has changed in no window that was judged is nothing to judge again.
+        since_ms = math.inf if newest is None or self.zero_is_a_count else newest
+        changed = [
+            ChangedRow(number, pane, code)
+            for number, reader in enumerate(self._dirty)
+            for pane, code in reader
+            if pane < since_ms
+        ]
         for reader in self._dirty:
             reader.clear()
         for number, table, reader in self._beside_dirty:
-            codes = [self._sums[number].table.code_of(table.groups[code]) for _, code in reader]
-            # A group that the series itself does not know yet is looked at when its own rows come.
-            changed += [ChangedRow(number, pane, code) for (pane, _), code in zip(reader, codes, strict=True) if code is not None]
+            for pane, beside in reader:
+                code = self._sums[number].table.code_of(table.groups[beside]) if pane < since_ms else None
+                # A group that the series itself does not know yet is looked at when its own rows come.
+                if code is not None:
+                    changed.append(ChangedRow(number, pane, code))
             reader.clear()
         return changed + self._newly_empty(changed) if self.zero_is_a_count else changed
 

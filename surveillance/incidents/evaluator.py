@@ -157,12 +157,12 @@ class Evaluator:
         judged = self._judged.get(judge.subject.plan.digest)
         judged_ms = judged.clock_ms(on_partition_time) if judged is not None else None
         placed = [(one, self._history_of(one.case)) for one in found]
-        revised = [_judged_before(one, history, judged_ms) for one, history in placed]
-        for (one, history), known in zip(placed, revised, strict=True):
-            if known:
+        fresh = [not _judged_before(one, history, judged_ms) for one, history in placed]
+        for (one, history), is_fresh in zip(placed, fresh, strict=True):
+            if not is_fresh:
                 history.put(one)
-        for (one, history), known in zip(placed, revised, strict=True):
-            if not known:
+        for (one, history), is_fresh in zip(placed, fresh, strict=True):
+            if is_fresh:
                 history.put(one)
             if judged is None or not judged.covers(one, on_partition_time):
                 yield one, history

@@ -28,13 +28,15 @@ class History:
 
     def put(self, evidence: Evidence) -> None:
         """Remember an evaluation; one of the same window end is replaced, or forgotten where it is withdrawn."""
-        end = evidence.end_ms
+        end, ends = evidence.end_ms, self._ends
         if evidence.withdrawn:
             if self._entries.pop(end, None) is not None:
-                self._ends.remove(end)
+                ends.remove(end)
             return
-        if end not in self._entries:
-            insort(self._ends, end)
+        if not ends or end > ends[-1]:
+            ends.append(end)
+        elif end not in self._entries:
+            insort(ends, end)
         self._entries[end] = evidence if len(evidence.counts) <= _FEW_COUNTS else evidence._replace(counts=())
         if self.first_start_ms is None or evidence.start_ms < self.first_start_ms:
             self.first_start_ms = evidence.start_ms
