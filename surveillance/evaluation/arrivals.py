@@ -44,8 +44,7 @@ class _Grid:
         _, groups, panes = self.counts.shape
         if first != self.first_ms or len(self._table.groups) > groups or self._column(end) > panes:
             self._rebuild(first)
-        rows = self._table.panes
-        counts = np.array([rows[pane][code] for pane, code in self._changed])
+        counts = np.array(list(self._changed.values()))
         changed = np.fromiter(chain.from_iterable(self._changed), np.int64, 2 * len(self._changed)).reshape(-1, 2)
         self.counts[:, changed[:, 1], (changed[:, 0] - self.first_ms) // self._pane_ms] = counts.T
         self._changed.clear()
@@ -55,7 +54,7 @@ class _Grid:
         self.first_ms, panes = first_ms, self._table.panes
         columns = self._column(max(panes) + self._pane_ms)
         self.counts = np.zeros((len(Arrival), 2 * len(self._table.groups), 2 * columns), np.int64)
-        self._changed.update((pane, code) for pane, groups in panes.items() for code in groups)
+        self._changed.update(self._table.everything())
 
     def _column(self, at_ms: int) -> int:
         return (at_ms - self.first_ms) // self._pane_ms

@@ -62,8 +62,7 @@ class BeatLog:
         """Take up changed rows; True where they change what was known at a tick that has been judged."""
         if not self._changed:
             return False
-        panes = self.table.panes
-        counts = np.concatenate([panes[pane][code] for pane, code in self._changed])
+        counts = np.concatenate(list(self._changed.values()))
         rows = np.fromiter(chain.from_iterable(self._changed), np.int64, 2 * len(self._changed)).reshape(-1, 2)
         self._changed.clear()
         self._grow()

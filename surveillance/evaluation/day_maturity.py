@@ -95,8 +95,7 @@ class DayMaturity:
     def _take(self) -> set[int]:
         """Days with a change that may move their first maturity: what comes after it cannot."""
         days = set()
-        for pane, code in self._changed:
-            counts = self._table.panes[pane][code]
+        for (pane, code), counts in self._changed.items():
             while len(self._days) <= code:
                 self._days.append(int(scope_of(self._table.groups[len(self._days)])[DAY_AXIS]))
             day = self._days[code]

@@ -141,8 +141,8 @@ class CusumMonitor:
     # where labels fold ------------------------------------------------------------------------------------
     def _take(self, at: int, moved: set[int]) -> None:
         table, scopes = self._tables[at], self._scopes[at]
-        for pane, code in self._changed[at]:
-            counts, levels = table.panes[pane][code], dict(scope_of(table.groups[code]))
+        for (pane, code), counts in self._changed[at].items():
+            levels = dict(scope_of(table.groups[code]))
             day = int(levels.pop(DAY_AXIS))
             scope = scopes.setdefault(group_text(list(levels), list(levels.values())), _Scope())
             known = scope.placed.get(day, {}).get(pane)

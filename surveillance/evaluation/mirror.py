@@ -13,6 +13,8 @@ from surveillance.panes.groups import axes_of
 from surveillance.panes.rows import PaneRow
 
 Axes = tuple[str, ...]
+Changes = dict[tuple[int, int], Int]
+"""Counts by pane and group code."""
 
 _FEW = 12
 """So few groups and panes are added up one by one sooner than in blocks."""
@@ -48,14 +50,18 @@ class Table:
         self.largest_version: dict[int, int] = {}
         """Partition -> largest version among all rows: the revision of what reads the whole table."""
         self._rollups = Rollups(self.panes)
-        self._readers: list[set[tuple[int, int]]] = []
+        self._readers: list[Changes] = []
         self._totals: list[RunningTotal] = []
 
-    def subscribe(self) -> set[tuple[int, int]]:
-        """A set that collects (pane, group code) of rows that change; the reader empties it."""
-        reader = {(pane, code) for pane, groups in self.panes.items() for code in groups}
+    def subscribe(self) -> Changes:
+        """What collects the counts of rows that change; the reader empties it."""
+        reader = self.everything()
         self._readers.append(reader)
         return reader
+
+    def everything(self) -> Changes:
+        """All counts, as a reader has them that knows none yet."""
+        return {(pane, code): counts for pane, groups in self.panes.items() for code, counts in groups.items()}
 
     def keep_total(self, total: RunningTotal) -> None:
         """Tell a running total of every change."""
@@ -80,12 +86,13 @@ class Table:
             rows = self._rows[pane_ms, partition] = {}
         earlier = rows.get(code)
         if earlier is None:
-            self._add(row, code)
+            counted = self._add(row, code)
         elif version > earlier.version:
             pane = self.panes[pane_ms]
             known = pane[code]
             # What stands there is the earlier row itself where no other partition has rows of this group and pane.
-            pane[code] = row.counts if known is earlier.counts else known + (row.counts - earlier.counts)
+            counted = row.counts if known is earlier.counts else known + (row.counts - earlier.counts)
+            pane[code] = counted
         else:
             return
         rows[code] = row
@@ -100,10 +107,10 @@ class Table:
             total.change(row, code, earlier)
         place = pane_ms, code
         for reader in self._readers:
-            reader.add(place)
+            reader[place] = counted
 
-    def _add(self, row: PaneRow, code: int) -> None:
-        """Count a row of a key that had none."""
+    def _add(self, row: PaneRow, code: int) -> Int:
+        """Count a row of a key that had none; returns what is counted there now."""
         pane_ms = row.key.pane_ms
         pane = self.panes.get(pane_ms)
         if pane is None:
@@ -112,12 +119,13 @@ class Table:
                 self.earliest = pane_ms
         self.row_count += 1
         known = pane.get(code)
-        pane[code] = row.counts if known is None else known + row.counts
+        counted = pane[code] = row.counts if known is None else known + row.counts
         if code == len(self.first_pane):
             self.first_pane.append(pane_ms)
             self._all_seen_ms = max(self._all_seen_ms, pane_ms)
         elif pane_ms < self.first_pane[code]:
             self.first_pane[code] = pane_ms
+        return counted
 
     def seen_before(self, end_ms: int) -> Sequence[int]:
         """Codes of the groups that have a row in a pane that starts before this time."""
