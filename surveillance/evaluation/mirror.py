@@ -46,12 +46,19 @@ class Table:
         """Partition -> largest version among all rows: the revision of what reads the whole table."""
         self._rollups = Rollups(self.panes)
         self._readers: list[set[tuple[int, int]]] = []
+        self._revised: list[set[int]] = []
         self._totals: list[RunningTotal] = []
 
     def subscribe(self) -> set[tuple[int, int]]:
         """A set that collects (pane, group code) of rows that change; the reader empties it."""
         reader = {(pane, code) for pane, groups in self.panes.items() for code in groups}
         self._readers.append(reader)
+        return reader
+
+    def subscribe_revisions(self) -> set[int]:
+        """A set that collects panes whose revision grows from now on; the reader empties it."""
+        reader: set[int] = set()
+        self._revised.append(reader)
         return reader
 
     def keep_total(self, total: RunningTotal) -> None:
@@ -89,6 +96,8 @@ class Table:
         versions = self.versions[pane_ms]
         if version > versions.get(partition, -1):
             versions[partition] = version
+            for revised in self._revised:
+                revised.add(pane_ms)
             if version > self.largest_version.get(partition, -1):
                 self.largest_version[partition] = version
         if self._rollups.blocks:
