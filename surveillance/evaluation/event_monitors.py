@@ -14,12 +14,13 @@ from detectors.maxsprt_poisson import maxsprt_poisson
 from surveillance.evaluation.event_course import EventCourse
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import merged
+from surveillance.evaluation.revision_through import RevisionThrough
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import scope_with_feature
 from surveillance.manifest.metrics_safety import MaxSprtPoisson
 from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
+from surveillance.panes import statistics
 from surveillance.panes.statistics import Safety
 from surveillance.times import floor_to
 
@@ -31,8 +32,10 @@ class EventMonitor:
         self.subject, self.monitor = subject, monitor
         self.pane_ms = subject.plan.base_pane_ms
         self.series = [one for one in subject.plan.series if one.monitor is monitor]
-        self._tables = [subject.mirror.table(subject.table_key(one.statistic, one.statistic_axes)) for one in self.series]
+        read = [subject.panes_of(one.statistic, one.statistic_axes) for one in self.series]
+        self._tables = [table for table, _ in read]
         self._dirty = [table.subscribe() for table in self._tables]
+        self._revision = RevisionThrough([subject.panes_of(statistics.SPAN, ()), *read])
         self._courses: list[dict[str, EventCourse]] = [{} if one.axes else {"": EventCourse()} for one in self.series]
         rules = [subject.plan.manifest.persistence_of(monitor, level) for level in LEVELS]
         self._steady = max(max(rule.of, rule.clear_after) for rule in rules)
@@ -65,9 +68,8 @@ class EventMonitor:
                         continue
                     finding, counts = self._finding(course, through)
                     found.setdefault(through, []).append(Judged(series, scope, first, finding, counts))
-        revision = merged([*(table.largest_version for table in self._tables), self.subject.first_event_revision()])
         for through, several in sorted(found.items()):
-            yield from evidence_of(self.subject, self.monitor, through, several, moment, revision)
+            yield from evidence_of(self.subject, self.monitor, through, several, moment, self._revision.to(through))
         self._partial = {one for one in self._partial - completed | set(found) if one > moment.complete_ms}
         self._judged_end, self._first = end, first
 

@@ -12,7 +12,7 @@ import numpy as np
 from detectors.estimate import Estimate, Insufficient, Outcome
 from surveillance.arrays import Float
 from surveillance.evaluation.evidence import Evidence, Scope
-from surveillance.evaluation.mirror import PaneMirror, TableKey
+from surveillance.evaluation.mirror import PaneMirror, Table, TableKey
 from surveillance.evaluation.verdict import Finding, Verdict, level_verdict, overall
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.model_monitors import Monitor
@@ -46,6 +46,10 @@ class Subject:
 
     def table_key(self, statistic: str, axes: tuple[str, ...]) -> TableKey:
         return TableKey(self.tenant, self.plan.digest, statistic, axes)
+
+    def panes_of(self, statistic: str, axes: tuple[str, ...]) -> tuple[Table, int]:
+        """Table of a statistic by some axes, and the width of its panes, ms."""
+        return self.mirror.table(self.table_key(statistic, axes)), self.plan.statistic(statistic).pane_ms
 
     def first_event_pane(self) -> int | None:
         """Start of the base pane of the manifest's first counted event."""

@@ -51,6 +51,7 @@ class Table:
         """Partition -> largest version among all rows: the revision of what reads the whole table."""
         self._rollups = Rollups(self.panes)
         self._readers: list[Changes] = []
+        self._revised: list[set[int]] = []
         self._totals: list[RunningTotal] = []
 
     def subscribe(self) -> Changes:
@@ -62,6 +63,12 @@ class Table:
     def everything(self) -> Changes:
         """All counts, as a reader has them that knows none yet."""
         return {(pane, code): counts for pane, groups in self.panes.items() for code, counts in groups.items()}
+
+    def subscribe_revisions(self) -> set[int]:
+        """A set that collects panes whose revision grows from now on; the reader empties it."""
+        reader: set[int] = set()
+        self._revised.append(reader)
+        return reader
 
     def keep_total(self, total: RunningTotal) -> None:
         """Tell a running total of every change."""
@@ -99,6 +106,8 @@ class Table:
         versions = self.versions[pane_ms]
         if version > versions.get(partition, -1):
             versions[partition] = version
+            for revised in self._revised:
+                revised.add(pane_ms)
             if version > self.largest_version.get(partition, -1):
                 self.largest_version[partition] = version
         if self._rollups.blocks:

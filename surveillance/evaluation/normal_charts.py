@@ -7,8 +7,7 @@ after it is judged again.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from surveillance.arrays import Float
 from surveillance.evaluation.chart_standard import Standard, standard_of, totals_of, z_of
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.judging import Judged, Moment, Subject
-from surveillance.evaluation.mirror import Axes, merged
+from surveillance.evaluation.mirror import Axes
+from surveillance.evaluation.revision_through import RevisionThrough
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import WindowedMonitor, scope_with_feature
@@ -26,25 +26,22 @@ from surveillance.manifest.metrics_inputs import NormalChart
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.manifest.season import month_of
 from surveillance.panes.plan import Series
-from surveillance.times import floor_to
-
-_Value = TypeVar("_Value")
 
 
-class _ByEnd(Generic[_Value]):
-    """What was known after each window end, ascending."""
+class _Sides:
+    """Both sides of a chart after each window end, ascending."""
 
     def __init__(self) -> None:
         self._ends: list[int] = []
-        self._values: list[_Value] = []
+        self._values: list[Float] = []
 
-    def before(self, end_ms: int) -> tuple[int, _Value] | None:
-        """The last end before this one, and what was known there; whatever stood at this end or later is taken back."""
+    def before(self, end_ms: int) -> Float:
+        """Those after the last end before this one, zeros before the first; what stood at this end or later is taken back."""
         at = bisect_left(self._ends, end_ms)
         del self._ends[at:], self._values[at:]
-        return (self._ends[-1], self._values[-1]) if self._ends else None
+        return self._values[-1] if self._values else np.zeros(2)
 
-    def put(self, end_ms: int, value: _Value) -> None:
+    def put(self, end_ms: int, value: Float) -> None:
         self._ends.append(end_ms)
         self._values.append(value)
 
@@ -60,9 +57,9 @@ class NormalChartMonitor(WindowedMonitor):
         assert isinstance(metric, NormalChart)
         self.metric = metric
         self._needed = subject.plan.manifest.minimum_sample_of(monitor)
-        self._sides: dict[tuple[Axes, str], _ByEnd[Float]] = {}
+        self._sides: dict[tuple[Axes, str], _Sides] = {}
         self._standards: dict[tuple[tuple[Axes, str], int], Standard | None] = {}
-        self._revisions: _ByEnd[dict[int, int]] = _ByEnd()
+        self._revision = RevisionThrough((sums.table, sums.pane_ms) for sums in (*self._sums, *self.beside.values()))
 
     def judge(self, moment: Moment) -> Iterator[Evidence]:
         """Evidence of windows that have closed since the last call, and of all from the first that was revised on."""
@@ -76,13 +73,9 @@ class NormalChartMonitor(WindowedMonitor):
             if ended == end or self._has_data(ended):
                 yield from self._at(ended, first, moment)
 
-    def revision(self, reach: int, end: int) -> dict[int, int]:
+    def revision(self, reach: int, end: int) -> Mapping[int, int]:
         """Revision of everything a state rests on: all windows up to its own."""
-        before = self._revisions.before(end)
-        since, known = before if before is not None else (floor_to(self.subject.first_event_pane() or reach, self.slide_ms), {})
-        found = merged([known, super().revision(since, end)])
-        self._revisions.put(end, found)
-        return found
+        return self._revision.to(end)
 
     def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
         """Every scope of a series that has been seen before the window's end."""
@@ -97,17 +90,17 @@ class NormalChartMonitor(WindowedMonitor):
             key, month = (series.axes, table.groups[code]), month_of(end)
             if (key, month) not in self._standards:
                 self._standards[key, month] = standard_of(manifest, self.metric, scope, end)
-            sides = self._sides.setdefault(key, _ByEnd())
+            sides = self._sides.setdefault(key, _Sides())
             outcome = self._fold(sides, self._standards[key, month], end, float(totals[code]), int(sizes[code]))
             yield Judged(series, scope, start, Finding(outcome), tuple(counts[code].tolist()), code=code)
 
-    def _fold(self, sides: _ByEnd[Float], standard: Standard | None, end: int, total: float, n: int) -> Outcome:
+    def _fold(self, sides: _Sides, standard: Standard | None, end: int, total: float, n: int) -> Outcome:
         before = sides.before(end)
         if standard is None:
             return Insufficient(Reason.UNKNOWN_REFERENCE, n)
         if n <= 0 or n < self._needed:
             return self._too_few(n)
-        folded, z = [before[1] if before is not None else np.zeros(2)], [z_of(standard, total, n)]
+        folded, z = [before], [z_of(standard, total, n)]
         if self.metric.type == "cusum":
             after = fold_cusum(folded, z, self.metric.k)[0]
         else:

@@ -19,8 +19,9 @@ from surveillance.arrays import Float, Int
 from surveillance.evaluation.chart_standard import standard_of, totals_of
 from surveillance.evaluation.evidence import Evidence, Scope, estimate_body
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import Table, merged
+from surveillance.evaluation.mirror import Table
 from surveillance.evaluation.periods import Period, ended_periods, zone_of
+from surveillance.evaluation.revision_through import RevisionThrough
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import scope_with_feature
 from surveillance.manifest.metrics_safety import RunRule, TrendTest
@@ -39,13 +40,10 @@ class PeriodicMonitor(ABC):
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
         self.subject, self.monitor = subject, monitor
         self.series = [one for one in subject.plan.series if one.monitor is monitor]
-        self._tables = [subject.mirror.table(subject.table_key(one.statistic, one.statistic_axes)) for one in self.series]
+        read = [subject.panes_of(one.statistic, one.statistic_axes) for one in self.series]
+        self._tables = [table for table, _ in read]
         self._dirty = [table.subscribe() for table in self._tables]
-        span = subject.plan.statistic(statistics.SPAN)
-        self._read = [(subject.mirror.table(subject.table_key(span.id, ())), span.pane_ms)]
-        self._read += [(table, _pane_ms(subject, one)) for one, table in zip(self.series, self._tables, strict=True)]
-        self._revisions: list[dict[int, int]] = []
-        """Of each ended period: the largest versions among all rows before its end."""
+        self._revision = RevisionThrough([subject.panes_of(statistics.SPAN, ()), *read])
         self._zone = zone_of(subject.plan.manifest.regulatory.time_zone)
         self._ended: list[Period] = []
         self._judged_end: int | None = None
@@ -81,7 +79,6 @@ class PeriodicMonitor(ABC):
             reader.clear()
         judged = self._judged_end if first == self._first else None
         self._extend(first, until)
-        self._extend_revisions(changed)
         completed = {end for end in self._partial if end <= moment.complete_ms}
         for at, period in enumerate(self._ended):
             is_new = judged is None or period.end_ms > judged
@@ -94,23 +91,15 @@ class PeriodicMonitor(ABC):
     def _extend(self, first: int, until: int) -> None:
         """Bring the periods that have ended up to date; they begin with the one that holds the manifest's first event."""
         if first != self._first:
-            self._ended, self._revisions = [], []
+            self._ended = []
         begins = self._ended[-1].end_ms if self._ended else first
         self._ended += ended_periods(begins, until, self.length_ms, self._zone)
-
-    def _extend_revisions(self, changed: int) -> None:
-        """A finding is told by the rows before its end alone: what comes later is no reason to decide on it again."""
-        del self._revisions[sum(one.end_ms <= changed for one in self._ended) :]
-        for period in self._ended[len(self._revisions) :]:
-            before = self._revisions[-1:]
-            read = [table.revision(*_panes_of(period, pane_ms), pane_ms) for table, pane_ms in self._read]
-            self._revisions.append(merged([*before, *read]))
 
     def _at(self, ended: Sequence[Period], moment: Moment) -> Iterator[Evidence]:
         end, judged = ended[-1].end_ms, []
         for series, table in zip(self.series, self._tables, strict=True):
             judged += list(self._scopes(series, table, ended[-self.reach(ended) :]))
-        yield from evidence_of(self.subject, self.monitor, end, judged, moment, self._revisions[len(ended) - 1])
+        yield from evidence_of(self.subject, self.monitor, end, judged, moment, self._revision.to(end))
 
     def _scopes(self, series: Series, table: Table, periods: Sequence[Period]) -> Iterator[Judged]:
         seen = table.seen_before(periods[-1].end_ms)
@@ -128,18 +117,9 @@ class PeriodicMonitor(ABC):
 
 
 def _sums(table: Table, period: Period, statistic: Statistic) -> Int:
-    """Counts of every group over the period, shape (groups, length)."""
-    return table.sums(*_panes_of(period, statistic.pane_ms), statistic.pane_ms, statistic.length)
-
-
-def _panes_of(period: Period, pane_ms: int) -> Period:
-    """From the first to behind the last pane that begins in the period."""
-    start, end = (-floor_to(-ms, pane_ms) for ms in period)
-    return Period(start, end)
-
-
-def _pane_ms(subject: Subject, series: Series) -> int:
-    return subject.plan.statistic(series.statistic).pane_ms
+    """Counts of every group over the panes that begin in the period, shape (groups, length)."""
+    start, end = (-floor_to(-ms, statistic.pane_ms) for ms in period)
+    return table.sums(start, end, statistic.pane_ms, statistic.length)
 
 
 class TrendMonitor(PeriodicMonitor):

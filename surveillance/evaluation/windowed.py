@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from surveillance.evaluation.due_windows import ChangedRow, DueWindows
@@ -148,7 +148,7 @@ class WindowedMonitor(ABC):
         self._windows.judged(end, reach=reach, mature=mature, partial=moment.complete_ms < end)
         yield from evidence_of(self.subject, self.monitor, end, judged, moment, revision)
 
-    def revision(self, reach: int, end: int) -> dict[int, int]:
+    def revision(self, reach: int, end: int) -> Mapping[int, int]:
         """Revision of everything that a result at this window end rests on: multiplicity joins all scopes of a monitor."""
         read = [sums.revision(reach, end) for sums in (*self._sums, *self.beside.values())]
         if self.zero_is_a_count:  # where a scope began decides whether it has a zero here
