@@ -179,6 +179,8 @@ def _separation(cells: _Cells) -> tuple[Bool, Bool]:
 
 def _overlap_for_sure(cells: _Cells) -> bool:
     """Whether both classes have rows in the same two bins of every cell, and bins stand in the order of their logits."""
+    if (cells.bins.counts < 2).any():
+        return False
     rising = np.diff(cells.x) > 0
     rising[cells.bins.begins[1:] - 1] = True
     in_both = (cells.neg > 0) & (cells.pos > 0)

@@ -180,6 +180,9 @@ class Replay:
             clock.watermark_ms = max(clock.watermark_ms, end_ms)
             clock.partition_ms = max(clock.partition_ms, end_ms)
             yield from self._judge(Moment(clock.watermark_ms, clock.partition_ms, clock.watermark_ms, final=True))
+        else:
+            # Lines that say no time pass no moment, and stand in the ledger all the same.
+            self.evaluator.take(self.owned.fold.table.take_touched())
         yield from self.evaluator.status()
         yield self.summary()
 

@@ -69,7 +69,7 @@ def _scope(scope: Mapping[str, str]) -> str:
 def _estimate(line: Line) -> str:
     estimate = line.get("estimate") or {}
     parts = [_number(estimate["value"])] if "value" in estimate else []
-    if "lower" in estimate and "upper" in estimate:
+    if "lower" in estimate and "upper" in estimate and estimate["lower"] != estimate["upper"]:
         parts[-1] += f" [{_number(estimate['lower'])}, {_number(estimate['upper'])}]"
     parts += [f"n {estimate['n']}"] if "n" in estimate else []
     parts += [f"needs {estimate['needed']}"] if "needed" in estimate else []

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from surveillance.cli.commands import Commands
 from surveillance.cli.demo import demo
 from surveillance.cli.doctor import doctor
 from surveillance.cli.failure import EXIT_INTERRUPTED, EXIT_USAGE, explain
@@ -23,7 +24,7 @@ from surveillance.cli.status import status
 from surveillance.cli.topics import topics
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="pms-surveillance", message="%(prog)s %(version)s")
 @click.option(
     "--log-level",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from surveillance.cli.commands import Commands
 from surveillance.cli.failure import EXIT_UNREADABLE, explain
 from surveillance.cli.manifest_backtest import backtest
 from surveillance.cli.manifest_baseline import baseline
@@ -24,7 +25,7 @@ _MONITOR = re.compile(r"surveillance\.monitors\[([0-9]+)\]")
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
-@click.group()
+@click.group(cls=Commands)
 def manifest() -> None:
     """Release manifests: YAML or JSON."""
 

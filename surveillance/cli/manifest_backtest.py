@@ -8,6 +8,7 @@ import click
 
 from surveillance.cli.lines import print_lines
 from surveillance.cli.options import TIME, json_option
+from surveillance.cli.watched import watched
 from surveillance.errors import InvalidInput
 
 
@@ -35,7 +36,7 @@ def backtest(files: tuple[str, ...], manifest_path: Path, store: str | None, unt
     else:
         _must_exist(store)
         lines = backtest_store(store, manifest_path, until_ms=until_ms)
-    print_lines(lines, as_json=as_json)
+    print_lines(watched(lines), as_json=as_json)
 
 
 def _must_exist(dsn: str) -> None:

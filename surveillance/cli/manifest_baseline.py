@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from surveillance.cli.options import json_option
+from surveillance.errors import InvalidInput
 
 
 @click.command()
@@ -29,6 +30,7 @@ def baseline(snapshots: tuple[str, ...], manifest_path: Path | None, features: s
     from streams.event_files import read_event_lines
     from streams.file_lines import check_readable
     from surveillance.manifest.parse import load_manifest
+    from surveillance.manifest.shape import nearest
     from surveillance.snapshot.cases import read_snapshot
     from surveillance.snapshot.fragment import baselines_of
     from surveillance.snapshot.yaml_text import yaml_text
@@ -38,6 +40,14 @@ def baseline(snapshots: tuple[str, ...], manifest_path: Path | None, features: s
     for path in snapshots:
         check_readable(path)
     snapshot = read_snapshot((line for path in snapshots for line in read_event_lines(path)), manifest, names)
+    sent = {name for case in snapshot.cases for name in case.features}
+    for name in names:
+        if name not in sent:
+            meant = f'; the nearest is "{nearest(name, sorted(sent))}"' if sent else ""
+            raise InvalidInput(
+                f'no inference of the snapshot has a feature "{name}"',
+                f"name one that stands under `features`, or a column of plain rows{meant}",
+            )
     document = {"baselines": baselines_of(snapshot, manifest, names)}
     click.echo(json.dumps(document, ensure_ascii=False) if as_json else yaml_text(document), nl=as_json)
     told = f"{len(snapshot.cases)} inferences, {sum(case.label is not None for case in snapshot.cases)} of them labelled"

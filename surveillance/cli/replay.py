@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
-from surveillance.cli.lines import Line, print_lines
+from surveillance.cli.lines import print_lines
 from surveillance.cli.options import TIME, json_option
+from surveillance.cli.watched import watched
 from surveillance.errors import InvalidInput
-
-log = logging.getLogger(__name__)
 
 
 def _own_store(context: click.Context, parameter: click.Parameter, dsn: str) -> str:
@@ -56,16 +53,4 @@ def replay(files: tuple[str, ...], manifests: tuple[Path, ...], store: str, unti
     """
     from streams.replay import run_replay
 
-    print_lines(_watched(run_replay(files, manifests, store=store, until_ms=until_ms)), as_json=as_json)
-
-
-def _watched(lines: Iterable[Line]) -> Iterator[Line]:
-    """The lines as they are; on stderr it is said when nothing at all was counted, because then nothing was watched."""
-    for line in lines:
-        yield line
-        if line["kind"] == "summary" and line["events"] and not line["counted"]:
-            log.warning(
-                "none of %d events was counted, for the reasons under `quarantined`; with release_unknown no --manifest is of "
-                "the release that the events name, or it came into force (effective_from) after they arrived",
-                line["events"],
-            )
+    print_lines(watched(run_replay(files, manifests, store=store, until_ms=until_ms)), as_json=as_json)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from surveillance.cli.commands import Commands
 from surveillance.cli.failure import EXIT_UNREADABLE
 from surveillance.cli.options import with_settings
 from surveillance.settings import Settings
 
 
-@click.group()
+@click.group(cls=Commands)
 def topics() -> None:
     """The topics of the service."""
 

@@ -31,6 +31,8 @@ def test_help_loads_no_heavy_package() -> None:
     ("arguments", "told"),
     [
         (["nonsense"], "No such command"),
+        (["manifst", "lint"], "Did you mean 'manifest'?"),
+        (["manifest", "lnit"], "Did you mean 'lint'?"),
         (["replay", "events.ndjson"], "--manifest"),
         (["replay", "--manifest", "m.yaml", "--until", "tomorrow", "events.ndjson"], "not a time: 'tomorrow'"),
         (["up", "--api-port", "many"], "--api-port: expected a port number"),

@@ -78,6 +78,11 @@ def test_an_inconclusive_status_gives_its_numbers_and_its_reason() -> None:
     assert text_line(spanning) == "inconclusive  cal.slope at all: 0.9 [0.8, 1], n 70, interval_spans_limit"
 
 
+def test_a_number_without_an_interval_is_shown_without_one() -> None:
+    chart = STATUS | {"verdict": "met", "reason": None, "estimate": {"value": 2.5, "lower": 2.5, "upper": 2.5, "n": 70}}
+    assert text_line(chart) == "met           cal.slope at all: 2.5, n 70"
+
+
 def test_a_summary_adds_up_before_the_readers_eyes() -> None:
     assert text_line(SUMMARY).startswith("10 events: 6 counted, 1 duplicates, 1 late, quarantined: 2 not_json;")
 

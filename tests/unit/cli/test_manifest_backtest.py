@@ -41,6 +41,15 @@ def test_it_tells_how_often_each_monitor_and_level_would_have_fired(
     assert list(lines_of(text))[-1]["kind"] == "summary"
 
 
+def test_a_history_of_nothing_is_told_from_a_quiet_one(
+    stream: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["manifest", "backtest", "--manifest", str(manifest), str(written(tmp_path, "empty.ndjson"))]) == 0
+    assert "no event was read" in capsys.readouterr().err
+    assert run(["manifest", "backtest", "--manifest", str(manifest), str(stream)]) == 0
+    assert "watched" not in capsys.readouterr().err
+
+
 def test_its_other_lines_are_those_of_a_replay_of_the_same_files(
     stream: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -214,6 +214,17 @@ def test_rows_that_cannot_be_used_are_counted_and_a_snapshot_of_only_such_is_ref
     assert "no inference with a score" in capsys.readouterr().err
 
 
+def test_a_feature_that_no_inference_has_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[Document] = [{"score": 0.5, "features": {"px_mean": 1.0, "view": None}}]
+    snapshot = str(written(tmp_path, "one.ndjson", rows))
+    assert run(["manifest", "baseline", "--features", "px_mean,px_maen", snapshot]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert 'no inference of the snapshot has a feature "px_maen"' in said.err
+    assert 'the nearest is "px_mean"' in said.err
+    assert run(["manifest", "baseline", "--features", "view", snapshot]) == 0
+
+
 def test_odd_values_are_left_out_and_do_not_stop_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     odd: list[Any] = [None, True, [], {}, 1e308, 10**400, "x", float("nan"), -9]
     rows: list[Document] = [

@@ -103,7 +103,15 @@ def test_it_is_said_when_nothing_was_counted(tmp_path: Path, manifest: Path, cap
     assert run(["replay", "--manifest", str(manifest), "--json", str(stream)]) == 0
     said = capsys.readouterr()
     assert summary_of(said.out)["quarantined"] == {"release_unknown": 1}
-    assert "none of 1 events was counted" in said.err
+    assert "none of 1 event(s) was counted" in said.err
+    assert run(["replay", "--manifest", str(manifest), "--json", str(written(tmp_path, "empty.ndjson"))]) == 0
+    assert "no event was read" in capsys.readouterr().err
+
+
+def test_lines_that_are_no_events_are_all_in_the_summary(printed: Printed, tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("event_time,score\n2026-05-06T00:00:00Z,0.5\n\n2026-05-06T00:01:00Z,0.6\n", encoding="utf-8")
+    assert summary_of(printed(table))["quarantined"] == {"not_json": 3}
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,24 @@ def test_a_line_that_does_not_exist_is_named(neg, pos, reason):
     assert found[1].value > 0
 
 
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["first", "between", "last"])
+@pytest.mark.parametrize(
+    ("neg", "pos", "reason"),
+    [([0, 0, 0], [0, 0, 0], Reason.NO_POSITIVES), ([0, 3, 0], [0, 2, 0], Reason.DEGENERATE_OUTCOMES)],
+    ids=["no rows", "one score"],
+)
+def test_a_line_that_does_not_exist_is_named_beside_lines_that_do(neg, pos, reason, at):
+    logits = np.array([-1.0, 0.0, 1.0])
+    alone = calibration_slope([[4, 3, 1]], [[1, 2, 5]], logits)[0]
+    negs, poss = np.insert([[4, 3, 1]] * 2, at, neg, axis=0), np.insert([[1, 2, 5]] * 2, at, pos, axis=0)
+    found = calibration_slope(negs, poss, logits)
+    refused = found.pop(at)
+    assert isinstance(refused, Insufficient)
+    assert refused.reason is reason
+    assert found == [alone, alone]
+    assert calibration_slope([neg] * 3, [pos] * 3, logits) == [refused] * 3
+
+
 def test_one_positive_inside_a_million_negatives_has_a_finite_fit():
     found = calibration_slope([[10**6, 10**6, 0, 1, 0]], [[1, 0, 0, 0, 10**6]], LOGITS)[0]
     line, _ = fitted(np.array([10**6, 10**6, 0, 1, 0]), np.array([1, 0, 0, 0, 10**6]), LOGITS)
