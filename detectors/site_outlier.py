@@ -18,7 +18,11 @@ _WINSORISED = 0.1
 _FEWEST_SITES = 3
 
 Kind = Literal["share", "rate"]
-METHOD = "funnel_empirical_bayes"
+METHOD = "funnel_hierarchical_bayes"
+_STEPS = 48
+"""Values of tau^2 that are summed over, evenly spaced in how far they draw a typical site towards the centre."""
+_LARGEST_SIZE = 1e15
+"""Cases of a site from which on more of them change no digit shown."""
 
 
 @silent
@@ -28,17 +32,18 @@ def site_outlier(k: ArrayLike, n: ArrayLike, *, kind: Kind = "share", level: flo
     On the scale that makes the variance 1/(4n) (arcsine of the root of a share, root of a rate) z = 2 sqrt(n) (y - target).
     Where the mean square phi of the winsorised z exceeds 1 - 1/C, sites differ by more than chance, with variance tau^2 by the
     method of moments, which widens the funnel: `p` is two-sided, of (y - target) / sqrt(1/(4n) + tau^2) (Spiegelhalter 2005,
-    Stat. Med. 24:1185, and Qual. Saf. Health Care 14:347). Value and bounds are the empirical Bayes estimate of the site under
-    the same model with the uncertainty of the target (Morris 1983, JASA 78:47), so that a small site cannot look extreme by
-    chance; of sites that do not differ they are the target. Winsorising makes phi a little small, so that the funnel errs to the
-    narrow side. All cells are one family: each result rests on all of them.
+    Stat. Med. 24:1185, and Qual. Saf. Health Care 14:347). Winsorising makes phi a little small, so that the funnel errs to the
+    narrow side. Value and bounds are the site's mean and normal interval under the normal model of sites, over all that the
+    centre and tau^2 may be (flat prior; Morris 1983, JASA 78:47, sec. 4; Gelman et al. 2013, Bayesian Data Analysis, sec. 5.4):
+    a small site cannot look extreme by chance, and bounds that took tau^2 as known would miss the truth of every third site.
+    All cells are one family: each result rests on all of them.
 
     `no_exposure` where n is 0, `unknown_reference` where fewer than three sites have any case, `degenerate_outcomes` where
     k is not between 0 and n (of a rate: negative).
 
     >>> sites = site_outlier([88, 91, 90, 87, 93, 60], [100, 100, 100, 100, 100, 100])
     >>> [(round(site.value, 2), round(site.p, 4)) for site in sites[-2:]]
-    [(0.9, 0.0792), (0.72, 0.0002)]
+    [(0.93, 0.0792), (0.62, 0.0002)]
     """
     part, whole = np.atleast_1d(as_float(k)), np.atleast_1d(as_float(n))
     wrong = impossible_share(part, whole) if kind == "share" else ~((part >= 0) & (whole >= 0))
@@ -55,7 +60,7 @@ def site_outlier(k: ArrayLike, n: ArrayLike, *, kind: Kind = "share", level: flo
 
 
 class Funnel(NamedTuple):
-    """Empirical Bayes estimates and p of each site, (C,); `too_few` = there are too few sites for a funnel."""
+    """Estimates and p of each site, (C,); `too_few` = there are too few sites for a funnel."""
 
     value: Float
     lower: Float
@@ -71,13 +76,11 @@ def funnel(ratio: Float, size: Float, target: float, used: Bool, *, kind: Kind, 
     """
     sites = int(used.sum())
     centre, y = float(_forth(np.array([target]), kind)[0]), _forth(ratio, kind)
-    own = 0.25 / size
+    own = 0.25 / np.minimum(size, _LARGEST_SIZE)
     tau2 = _between(y, own, centre, used) if sites >= _FEWEST_SITES else 0.0
     p = np.minimum(2.0 * special.ndtr(-np.abs(y - centre) / np.sqrt(own + tau2)), 1.0)
-    kept = tau2 / (tau2 + own)
-    of_centre = 1.0 / max(float((used / (own + tau2)).sum()), 1e-300)
-    mean = centre + kept * (y - centre)
-    reach = normal_quantile(level) * np.sqrt(own * kept + (1.0 - kept) ** 2 * of_centre)
+    mean, sd = _posterior(y, own, used)
+    reach = normal_quantile(level) * sd
     value, lower, upper = (_back(scaled, kind) for scaled in (mean, mean - reach, mean + reach))
     return Funnel(value, lower, upper, p, np.full(len(size), sites < _FEWEST_SITES))
 
@@ -101,6 +104,26 @@ def _between(y: Float, own: Float, target: float, used: Bool) -> float:
     weight = weight / scale
     spread = float(weight.sum() - (weight**2).sum() / weight.sum()) * scale
     return max(0.0, (sites * phi - (sites - 1)) / spread) if spread > 0 else 0.0
+
+
+def _posterior(y: Float, own: Float, used: Bool) -> tuple[Float, Float]:
+    """Mean and sd of each site over all values of the centre and of the variance between sites, both with a flat prior."""
+    typical = float(np.exp(np.mean(np.log(own[used])))) if used.any() else 1.0
+    drawn = (np.arange(_STEPS) + 0.5) / _STEPS
+    between = ((1.0 - drawn) / drawn)[:, None]
+    weight = used / (own / typical + between)
+    total = np.maximum(weight.sum(axis=1), 1e-300)
+    centre = (weight * y).sum(axis=1) / total
+    squares = (weight * (y - centre[:, None]) ** 2).sum(axis=1) / typical
+    logs = np.log(weight, where=used, out=np.zeros_like(weight)).sum(axis=1)
+    log_density = 0.5 * (logs - np.log(total) - squares) - 2.0 * np.log(drawn)
+    density = np.exp(log_density - log_density.max())
+    density /= density.sum()
+    kept = between / (own / typical + between)
+    means = centre[:, None] + kept * (y - centre[:, None])
+    variances = typical * (own / typical * kept + (1.0 - kept) ** 2 / total[:, None])
+    mean = (density[:, None] * means).sum(axis=0)
+    return mean, np.sqrt((density[:, None] * (variances + (means - mean) ** 2)).sum(axis=0))
 
 
 def _forth(ratio: Float, kind: Kind) -> Float:

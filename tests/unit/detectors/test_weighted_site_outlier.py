@@ -36,7 +36,7 @@ def test_with_every_case_verified_the_funnel_is_the_unweighted_one(event):
         assert (one.value, one.lower, one.upper, one.p) == pytest.approx(
             (other.value, other.lower, other.upper, other.p), abs=1e-12
         )
-        assert (one.n, one.method) == (other.n, "inverse_coverage_funnel_empirical_bayes")
+        assert (one.n, one.method) == (other.n, "inverse_coverage_funnel_hierarchical_bayes")
 
 
 @pytest.mark.parametrize(("event", "verified"), [("sensitivity", 0.2), ("sensitivity", 0.1), ("npv", 0.1), ("specificity", 0.2)])
