@@ -117,7 +117,7 @@ def _unjudged(line: Line) -> Unjudged:
 
 def _trigger(line: Line) -> str:
     drill = " (drill)" if line["drill"] else ""
-    return f"{line['action'].replace('_', ' ')}{drill}, expires {line['expires_at'].replace('T', ' ').removesuffix('Z')}"
+    return f"{line['action'].replace('_', ' ')}{drill}, expires {line['expires_at'].replace('T', ' ').replace('Z', ' UTC')}"
 
 
 def _scope(scope: Mapping[str, str]) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.verdict import Verdict
+from surveillance.manifest.manifest import WINDOWS_REMEMBERED
 
 _FEW_COUNTS = 16
 """A vector of so few counts is not worth a copy of the evaluation without it."""
-_KEPT = 1024
-"""Window ends remembered per scope; more than any `of`, `clear_after` or `sustained` span of a shipped window reaches back."""
 
 
 class History:
@@ -40,7 +39,7 @@ class History:
         self._entries[end] = evidence if len(evidence.counts) <= _FEW_COUNTS else evidence._replace(counts=())
         if self.first_start_ms is None or evidence.start_ms < self.first_start_ms:
             self.first_start_ms = evidence.start_ms
-        if len(self._ends) > _KEPT:
+        if len(self._ends) > WINDOWS_REMEMBERED:
             forgotten = self._entries.pop(self._ends.pop(0))
             if forgotten.verdict is not Verdict.INCONCLUSIVE:
                 self._forgotten_conclusive = forgotten

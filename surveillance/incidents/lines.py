@@ -67,14 +67,17 @@ def limit_body(limit: LevelLimit) -> dict[str, Any]:
 
 
 def summary_text(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> str:
-    """One sentence for a person: what, where, how large, against which limit, since when."""
+    """One sentence for a person: what, of which type, where, how large, against which limit, since which window."""
     where = ", ".join(f"{axis} {level}" for axis, level in incident.scope) or "all sites and groups"
     what = {"open": "is breached", "resolved": "is met again"}[incident.state]
     limit = monitor.limits.by_level.get(incident.level)
     against = "" if limit is None else " against " + ", ".join(f"{key} {value}" for key, value in limit_body(limit).items())
-    since = f" since {to_text(incident.breached_since_ms)}" if incident.state == "open" else ""
-    subject = f"{monitor.id} {what} at level {incident.level} for {where} of {manifest.release.release_id}"
-    return f"{subject}: {estimate_text(evidence)}{against}{since}."
+    # A window may begin long before the harm, so it is not said that the harm began there.
+    since = f"; the first window breached began {to_text(incident.breached_since_ms)}" if incident.state == "open" else ""
+    subject = (
+        f"{monitor.id} ({monitor.metric.type}) {what} at level {incident.level} for {where} of {manifest.release.release_id}"
+    )
+    return f"{subject}: {estimate_text(evidence)}{_p_text(incident, evidence, limit)}{against}{since}."
 
 
 def estimate_text(evidence: Evidence) -> str:
@@ -84,6 +87,14 @@ def estimate_text(evidence: Evidence) -> str:
         return f"no number ({outcome.reason.value}, n {outcome.n})"
     interval = "" if outcome.lower == outcome.upper else f" [{outcome.lower:.4g}, {outcome.upper:.4g}]"
     return f"{outcome.value:.4g}{interval}, n {outcome.n}"
+
+
+def _p_text(incident: Incident, evidence: Evidence, limit: LevelLimit | None) -> str:
+    """The p-value of a breach as it was judged, where it is what the limit speaks of."""
+    if limit is None or limit.p is None or incident.state != "open" or isinstance(evidence.outcome, Insufficient):
+        return ""
+    judged = evidence.outcome.p if evidence.p is None else evidence.p
+    return "" if judged is None else f", p {judged:.2g}"
 
 
 def trigger_line(incident: Incident, level: str, action: str, manifest: Manifest) -> Line:

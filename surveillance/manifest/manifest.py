@@ -43,6 +43,10 @@ FIXED_LOOK: dict[str, IntervalMethod] = {
 }
 """Fixed-look interval by family; for `proportion` the window decides, `none` has no interval."""
 
+WINDOWS_REMEMBERED = 1024
+"""Window ends remembered per monitor and scope: an `of` beyond looks back no further. No `clear_after` or `sustained` span of a
+shipped window reaches back so far."""
+
 
 @dataclass(frozen=True, slots=True)
 class Persistence:

@@ -93,6 +93,23 @@ def test_without_json_a_person_reads_the_same(stream: Path, manifest: Path, caps
     assert "148 events: 148 counted, 0 duplicates, 0 late, quarantined: none; watermark 2026-03-02T02:01:00Z" in text
 
 
+def test_the_summary_of_an_incident_names_the_type_the_p_that_was_judged_and_the_first_window(
+    printed: Printed, stream: Path, tmp_path: Path
+) -> None:
+    volume = {
+        "id": "use.volume", "hazard_id": "HZ-1", "metric": {"type": "volume_vs_expected"}, "window": "hour",
+        "limits": {"investigate": {"p": 0.0001}}, "playbook": "PB", "persistence": {"k": 2, "of": 2},
+    }  # fmt: skip
+    document = release(monitors=[volume])
+    document["baselines"]["operational"] = {"expected_volume": {"hour_of_week": {"all": [600] * 168}, "dispersion": 1}}
+    (opened,) = lines_of(printed(stream, manifests=(manifest_file(tmp_path, document),)), "incident")
+    assert opened["summary"].startswith(
+        "use.volume (volume_vs_expected) is breached at level investigate for all sites and groups"
+    )
+    assert f", n 60, p {opened['estimate']['p']:.2g} against p 0.0001; " in opened["summary"]
+    assert opened["summary"].endswith("the first window breached began 2026-03-02T00:00:00Z.")
+
+
 def test_an_empty_file_has_a_summary_and_nothing_else(printed: Printed, tmp_path: Path) -> None:
     (found,) = lines_of(printed(written(tmp_path, "empty.ndjson")))
     assert (found["events"], found["panes"], found["watermark"]) == (0, 0, None)

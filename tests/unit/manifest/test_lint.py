@@ -324,6 +324,7 @@ WARNINGS: list[tuple[tuple[Any, ...], str, str]] = [
         "surveillance.telemetry.allowed_latenes",
         'the nearest known one is "allowed_lateness"',
     ),
+    (("surveillance.telemetry.allowed_lateness", "P2D"), f"{IDENTITY}.persistence", "told later than P1D after the last window"),
     (("relase", {}), "relase", 'the nearest known one is "release"'),
 ]
 
@@ -359,11 +360,52 @@ def test_the_example_of_the_contract_has_no_errors(example):
     assert [str(problem) for problem in lint(example) if problem.severity == "error"] == []
 
 
-def test_the_example_is_warned_of_its_fixed_looks_alone(example):
+def test_the_example_is_warned_of_its_fixed_looks_and_of_what_is_told_late(example):
     assert [problem.path for problem in lint(example)] == [
         "surveillance.monitors[10].interval",
         "surveillance.monitors[11].interval",
+        "surveillance.monitors[2].persistence",
+        "surveillance.monitors[3].persistence",
     ]
+
+
+def counted(*changes: Any, **window: str) -> tuple[Any, ...]:
+    """Identities counted in a window of their own, with further edits."""
+    lateness = "surveillance.telemetry.allowed_lateness", "P3D"
+    return (*lateness, "surveillance.windows[2]", {"id": "own"} | window, f"{IDENTITY}.window", "own", *changes)
+
+
+@pytest.mark.parametrize(("changes", "where", "parts"), [
+    (
+        counted(size="PT5M", slide="PT1M"), "persistence",
+        ("later than PT1M", "up to P2DT23H56M", "{k: 1, of: 60} sees what is told within an hour",
+         "{k: 1, of: 1024} sees what is told within PT17H4M", "wider slide"),
+    ),
+    (counted(size="PT1H"), "persistence", ("later than PT1H ", "up to P3D", "to mend: persistence {k: 1, of: 72} sees all")),
+    (counted(f"{IDENTITY}.persistence", {"k": 2, "of": 3}, size="PT30M"), "persistence",
+     ("later than PT1H ", "to mend: persistence {k: 2, of: 145} sees all")),
+    (counted(f"{IDENTITY}.persistence", {"k": 1, "of": 10_000}, size="PT1M"), "persistence",
+     ("later than PT17H4M", "to mend: a wider slide")),
+    (counted(f"{IDENTITY}.persistence", {"of": 3}, f"{IDENTITY}.limits.pause.persistence", {"of": 2}, size="P1D"),
+     "limits.pause.persistence", ("later than P2D ", "{k: 1, of: 3}")),
+])  # fmt: skip
+def test_a_count_that_looks_back_less_far_than_events_may_be_late_is_told_how_to(edited, changes, where, parts):
+    (problem,) = lint(edited(*changes))
+    assert (problem.path, problem.severity) == (f"{IDENTITY}.{where}", "warning")
+    assert [part for part in parts if part not in problem.message] == []
+
+
+@pytest.mark.parametrize("changes", [
+    counted(f"{IDENTITY}.persistence", {"k": 1, "of": 72}, size="PT1H"),
+    counted(size="P7D", slide="PT1H"),
+    counted("surveillance.telemetry", {"allowed_lateness": "PT1M"}, size="PT1M"),
+    counted(f"{IDENTITY}.limits", {}, size="PT1H"),
+    counted(f"{IDENTITY}.dry_run", True, size="PT1H"),
+    (f"{IDENTITY}.window", "cumulative"),
+    (f"{IDENTITY}.window", None),
+])  # fmt: skip
+def test_a_count_that_sees_whatever_is_told_or_opens_nothing_at_all_is_not(edited, changes):
+    assert [problem for problem in lint(edited(*changes)) if "told later" in problem.message] == []
 
 
 def test_faults_of_one_monitor_do_not_hide_those_of_the_rest(edited):
