@@ -19,7 +19,7 @@ import detectors
 from detectors.effective_counts import VerifiedCounts
 from detectors.estimate import Outcome
 from detectors.inverse_coverage import Coverage
-from detectors.score_sketch import SKETCH_BINS, sketch_logit
+from detectors.score_sketch import SKETCH_BINS, bin_mean_logit, sketch_logit
 from detectors.variance_ratio import PowerSums, variance_ratio
 
 Array = np.ndarray[Any, Any]
@@ -109,8 +109,10 @@ def _without(draw: Callable[[Random, int], Arrays], *names: str) -> Callable[[Ra
 
 
 def line(rng: Random, cells: int) -> Arrays:
+    """Each cell with mean logits of its own, as exact sums of scores give them."""
     found = sketch(rng, cells)
-    return {"neg": found["neg"], "pos": found["pos"], "bin_logit": sketch_logit().copy()}
+    logits = bin_mean_logit(found["neg"] + found["pos"], found["sum_micro"])
+    return {"neg": found["neg"], "pos": found["pos"], "bin_logit": logits}
 
 
 def flagged_sketch(rng: Random, cells: int) -> Arrays:
@@ -314,14 +316,14 @@ def _verified(
 
 
 def _power_sums(function: Callable[..., Any]) -> Windows:
-    def call(reference_variance: Array, reference_n: Array, **sums: Array) -> list[Outcome]:
-        read = PowerSums(sums["n"], sums["values"], sums["squares"], sums["cubes"], sums["fourths"])
-        return variance_ratio(read, reference_variance, reference_n, tail="both")
+    def call(reference_variance: Array, reference_n: Array, *, level: float = 0.95, **sums: Array) -> list[Outcome]:
+        return variance_ratio(PowerSums(**sums), reference_variance, reference_n, tail="both", level=level)
 
     return Windows(call, powers)
 
 
-_HISTOGRAM, _BY_FLAG, _LINE = _plain(histogram), _plain(by_flag), _plain(line, "bin_logit")
+_HISTOGRAM = _plain(lambda rng, cells: histogram(rng, cells, int(rng.choice([1, 2, 6, 20]))))
+_BY_FLAG, _LINE = _plain(by_flag), _plain(line)
 _WEIGHTED_LINE = _plain(weighted_line, "bin_logit")
 
 WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
@@ -361,7 +363,8 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     "murphy.murphy": _plain(sketch, term="resolution", corrected=True),
     "negative_binomial.count_ratio": _plain(counts_against),
     "net_benefit.net_benefit": lambda function: Windows(
-        lambda tp, fp, tn, fn, **_: function(tp, fp, tp + fp + tn + fn, threshold=0.2), by_flag
+        lambda tp, fp, tn, fn, flagged, unflagged, **options: function(tp, fp, tp + fp + tn + fn, threshold=0.2, **options),
+        by_flag,
     ),
     "net_benefit.net_benefit_of_scores": _plain(_without(sketch, "sum_micro"), threshold=0.2),
     "number_needed.number_needed_to_evaluate": _plain(partial(share_of, ("true_alerts", "alerts"))),

@@ -5,8 +5,10 @@ The functions are discovered. A detector without windows in detector_windows.py 
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tests.contract.detector_windows import WINDOWS, Arrays, Windows, discovered
 DETECTORS = discovered()
 ROUNDS = 12
 """Of sound windows, and as many of others, for each detector: some 2,900 cells."""
+LEVELS = (1e-9, 0.5, 0.999, 1 - 1e-12)
 
 
 def windows_of(name: str) -> Windows:
@@ -24,14 +27,14 @@ def windows_of(name: str) -> Windows:
     return WINDOWS[name](DETECTORS[name])
 
 
-def outcomes_of(windows: Windows, arrays: Arrays) -> list[Outcome]:
+def outcomes_of(windows: Windows, arrays: Arrays, **options: Any) -> list[Outcome]:
     """What comes of the arrays, which nobody may write to; a warning is a failure."""
     before = {name: array.tobytes() for name, array in arrays.items()}
     for array in arrays.values():
         array.flags.writeable = False
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = windows.call(**arrays)
+        found = windows.call(**arrays, **options)
     assert {name: array.tobytes() for name, array in arrays.items()} == before
     return found if isinstance(found, list) else [found]
 
@@ -86,6 +89,15 @@ def test_any_window_gives_a_finite_ordered_estimate_or_a_named_reason(name: str)
                 assert_honest(outcome)
             estimated += sum(isinstance(outcome, Estimate) for outcome in found)
     assert estimated >= ROUNDS / 2, "sound windows must give numbers, or nothing was tried"
+
+
+@pytest.mark.parametrize("name", sorted(name for name, one in DETECTORS.items() if "level" in inspect.signature(one).parameters))
+def test_any_level_gives_a_finite_ordered_interval(name: str):
+    windows = windows_of(name)
+    for level in LEVELS:
+        for seed, wild in ((6, False), (7, True)):
+            for outcome in outcomes_of(windows, drawn(windows, seed, wild), level=level):
+                assert_honest(outcome)
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))

@@ -167,7 +167,7 @@ def test_every_micro_score_has_one_bin_and_bins_rise_with_the_score():
     assert (np.diff(bins) >= 0).all()
     assert np.flatnonzero(bins == 0).tolist() == [0]
     assert np.flatnonzero(bins == SKETCH_BINS - 1).tolist() == [1_000_000]
-    assert sketch_bin(np.array([-5, 2_000_000])).tolist() == [0, SKETCH_BINS - 1]
+    assert sketch_bin(np.array([-5, 2_000_000, -(2**63), 2**63 - 1])).tolist() == [0, SKETCH_BINS - 1] * 2
 
 
 def test_bins_are_finer_at_the_ends_of_the_logit_scale():

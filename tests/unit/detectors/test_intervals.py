@@ -1,14 +1,27 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import optimize, special, stats
 
-from detectors.estimate import Insufficient, Reason
+from detectors.estimate import Estimate, Insufficient, Reason
 from detectors.intervals import beta_binomial_confidence_sequence, clopper_pearson, poisson_exact, wilson
 from detectors.proportion import proportion
 
 COUNTS = [(0, 1), (1, 1), (0, 50), (50, 50), (2, 10), (17, 40), (999, 1000), (3, 100_000)]
+ANY = st.one_of(
+    st.floats(0, 20), st.floats(), st.sampled_from([0.0, -1.0, 5e-324, 1e-300, 2.0**53, 2.0**62, 1e308, np.inf, -np.inf, np.nan])
+)
+ANY_COUNT = st.one_of(st.integers(0, 12), st.sampled_from([-1, 10**6, 2**53 + 1, 2**62, -(2**62), 2**63 - 1]))
+LEVELS = st.sampled_from([1e-9, 0.5, 0.95, 0.999, 1 - 1e-12])
+
+
+def four(elements, dtype):
+    return st.lists(elements, min_size=4, max_size=4).map(lambda numbers: np.array(numbers, dtype))
 
 
 @pytest.mark.parametrize(("interval", "name"), [(wilson, "wilson"), (clopper_pearson, "exact")])
@@ -87,3 +100,24 @@ def test_a_proportion_of_nothing_is_not_zero(method):
     assert found[1].n == 4
     assert found[1].method == method
     assert [x.reason for x in found[2:]] == [Reason.DEGENERATE_OUTCOMES] * 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(four(ANY, np.float64), four(ANY, np.float64), LEVELS)
+def test_whatever_comes_in_bounds_are_finite_and_ordered(k, n, level):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for interval in (wilson, clopper_pearson, beta_binomial_confidence_sequence):
+            lower, upper = interval(k, n, level)
+            assert ((lower >= 0) & (lower <= upper) & (upper <= 1)).all(), (interval, lower, upper)
+        lower, upper = poisson_exact(k, level)
+        assert ((lower >= 0) & (lower <= upper) & np.isfinite(upper)).all()
+
+
+@settings(max_examples=300, deadline=None)
+@given(four(ANY_COUNT, np.int64), four(ANY_COUNT, np.int64), LEVELS)
+def test_whatever_is_counted_a_share_of_any_method_lies_in_its_interval_or_is_refused(k, n, level):
+    for method in ("wilson", "clopper_pearson", "confidence_sequence"):
+        for found, events, trials in zip(proportion(k, n, method=method, level=level), k, n, strict=True):
+            assert isinstance(found, Estimate) == (0 <= events <= trials and trials > 0)
+            assert isinstance(found, Insufficient) or 0 <= found.lower <= found.value <= found.upper <= 1

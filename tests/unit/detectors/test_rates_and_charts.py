@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from detectors.begg_greenes import npv, sensitivity, specificity
@@ -59,6 +62,23 @@ def test_a_pane_folds_all_its_labels_at_once_and_never_below_zero():
     event, nonevent = weights(0.1, 0.2)
     folded = fold([0.0, 1.0, 0.5], [3, 0, 0], [5, 100, 0], event, nonevent)
     assert folded == pytest.approx([3 * math.log(2) + 2 * math.log(8 / 9), 0.0, 0.5])
+
+
+ANY = st.one_of(st.floats(0, 1), st.floats(), st.sampled_from([0.0, 1.0, -1.0, 5e-324, 1e308, np.inf, -np.inf, np.nan]))
+ANY_COUNT = st.one_of(st.integers(0, 12), st.sampled_from([-1, 10**6, 2**62, -(2**62), 2**63 - 1]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ANY, min_size=4, max_size=4), ANY_COUNT, ANY_COUNT)
+def test_whatever_comes_in_a_chart_stays_finite_and_never_below_zero(numbers, events, trials):
+    p0, p1, coverage, other = numbers
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        event, nonevent = weights(p0, p1)
+        chart = fold([0.0, 2.5], events, trials, event, nonevent)
+        corrected = [correct(p0, coverage, other) for correct in (miss_parameters, false_alert_parameters)]
+    assert np.isfinite([event, nonevent, *corrected]).all()
+    assert (np.isfinite(chart) & (chart >= 0)).all()
 
 
 def simulated_run_length(p0, p1, p, h, runs, seed):
