@@ -14,8 +14,7 @@ from streams.outlet import SEND_WITHIN_S, Sender
 from streams.producer import Message
 from surveillance.events.headers import CONTENT_TYPE
 from surveillance.incidents.lines import Line, line_text
-from surveillance.incidents.reading import every_document, newest_triggers
-from surveillance.incidents.record import body_of
+from surveillance.incidents.reading import event_of, every_document, newest_triggers
 from surveillance.store.protocol import Document, Store
 
 _JSON = (CONTENT_TYPE, b"application/json")
@@ -53,7 +52,7 @@ class Outbox:
     def _left_over(self) -> Iterator[Line]:
         """Stored lines without a mark: an incident's in their order, then the triggers."""
         marks = {one.key for one in self._store.newest("meta", tenant=_MARKS)}
-        lines: list[Line] = [body_of(event)["line"] for event in every_document(self._store, self._log_id)]
+        lines: list[Line] = [event_of(one).line for one in every_document(self._store, self._log_id)]
         lines += newest_triggers(self._store, self._log_id)
         return (line for line in lines if _mark(line) not in marks)
 

@@ -20,6 +20,12 @@ class IncidentEvent:
     triggers: tuple[Line, ...]
 
 
+def event_of(document: Document) -> IncidentEvent:
+    """The event that is stored in a document of `incident_events`."""
+    body = json.loads(document.body)
+    return IncidentEvent(document.revision, document.at_ms, body["line"], tuple(body["triggers"]))
+
+
 def newest_documents(store: Store, log_id: str) -> list[Document]:
     """The newest event of every incident of the log, as it is stored. Raises StoreUnavailable."""
     return [one for one in store.newest("incident_events") if one.key.startswith(f"{log_id}|")]
@@ -43,13 +49,13 @@ def newest_events(store: Store, log_id: str) -> list[IncidentEvent]:
 
     Raises StoreUnavailable.
     """
-    events = map(_event, newest_documents(store, log_id))
+    events = map(event_of, newest_documents(store, log_id))
     return sorted(events, key=lambda one: (-one.at_ms, one.line["incident_id"]))
 
 
 def events_of(store: Store, log_id: str, incident_id: str) -> Sequence[IncidentEvent]:
     """Every event of an incident, the first first; empty where there is no such incident. Raises StoreUnavailable."""
-    events = map(_event, store.history("incident_events", key=f"{log_id}|{incident_id}"))
+    events = map(event_of, store.history("incident_events", key=f"{log_id}|{incident_id}"))
     return sorted(events, key=lambda one: one.revision)
 
 
@@ -57,8 +63,3 @@ def newest_triggers(store: Store, log_id: str) -> list[Line]:
     """Every trigger of the log, the one emitted last first. Raises StoreUnavailable."""
     documents = [one for one in store.newest("triggers") if one.key.startswith(f"{log_id}|")]
     return [json.loads(one.body) for one in sorted(documents, key=lambda one: (-one.at_ms, one.key))]
-
-
-def _event(document: Document) -> IncidentEvent:
-    body = json.loads(document.body)
-    return IncidentEvent(document.revision, document.at_ms, body["line"], tuple(body["triggers"]))

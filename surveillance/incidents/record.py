@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from surveillance.errors import EvidenceConflict
 from surveillance.evaluation.evidence import Evidence, canonical
 from surveillance.incidents.evaluator import Decision
 from surveillance.incidents.incident import Incident
-from surveillance.incidents.reading import every_document, newest_documents
+from surveillance.incidents.reading import event_of, every_document, newest_documents
 from surveillance.store.protocol import Document, Store
 
 
@@ -77,7 +76,7 @@ def put_triggers(store: Store, log_id: str, incident_events: Iterable[Document])
     wanted = [
         Document(event.tenant, event.manifest_digest, f"{log_id}|{trigger['trigger_id']}", 0, event.at_ms, canonical(trigger))
         for event in incident_events
-        for trigger in json.loads(event.body)["triggers"]
+        for trigger in event_of(event).triggers
     ]
     if wanted:
         stored = {(one.tenant, one.key) for one in store.newest("triggers", keys=[one.key for one in wanted])}
@@ -92,9 +91,3 @@ def repair_triggers(store: Store, log_id: str) -> None:
 def newest_decisions(store: Store, log_id: str) -> list[Decision]:
     """The newest decision on every incident of the log, system incidents included. Raises StoreUnavailable."""
     return [decision_of(one.body) for one in newest_documents(store, log_id)]
-
-
-def body_of(event: Document) -> dict[str, Any]:
-    """The parts of an incident event: `state` (text), `line`, `triggers`."""
-    found: dict[str, Any] = json.loads(event.body)
-    return found
