@@ -14,14 +14,14 @@ from surveillance.evaluation.chart import Chart, ChartState
 from surveillance.evaluation.day_maturity import DayMaturity
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import merged
+from surveillance.evaluation.revision_through import RevisionThrough
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.windowed import scope_with_feature
 from surveillance.manifest.metrics_performance import BernoulliCusum
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.groups import group_text, scope_of
 from surveillance.panes.plan import DAY_AXIS, Series
-from surveillance.panes.statistics import FLOW, Flow
+from surveillance.panes.statistics import FLOW, SPAN, Flow
 from surveillance.times import DAY_MS, floor_to
 
 _TRIALS = {
@@ -65,9 +65,12 @@ class CusumMonitor:
         self.pane_ms = subject.plan.base_pane_ms
         self.latency = subject.plan.manifest.baselines.label_latency
         self.series = [one for one in subject.plan.series if one.monitor is monitor]
-        self._day_table = subject.mirror.table(subject.table_key(FLOW, (DAY_AXIS,)))
-        self._days = DayMaturity(self._day_table, self.pane_ms, self.latency)
-        self._tables = [subject.mirror.table(subject.table_key(FLOW, tuple(sorted(one.statistic_axes)))) for one in self.series]
+        by_day = subject.panes_of(FLOW, (DAY_AXIS,))
+        self._days = DayMaturity(by_day[0], self.pane_ms, self.latency)
+        read = [subject.panes_of(FLOW, tuple(sorted(one.statistic_axes))) for one in self.series]
+        self._tables = [table for table, _ in read]
+        # A chart rests on every pane before, and on the maturity of days over all scopes.
+        self._revision = RevisionThrough([subject.panes_of(SPAN, ()), by_day, *read])
         self._changed = [table.subscribe() for table in self._tables]
         self._scopes: list[dict[str, _Scope]] = [{} if one.axes else {"": _Scope()} for one in self.series]
         self._judged_end: int | None = None
@@ -91,9 +94,8 @@ class CusumMonitor:
             for text, scope in sorted(self._scopes[at].items()):
                 for ended, judged in self._judged(series, text, scope, end, first, moment):
                     found.setdefault(ended, []).append(judged)
-        revision = self._revision()
         for ended, several in sorted(found.items()):
-            yield from evidence_of(self.subject, self.monitor, ended, several, moment, revision)
+            yield from evidence_of(self.subject, self.monitor, ended, several, moment, self._revision.to(ended))
         self._judged_end, self._first = end, first
 
     def _last_end(self, moment: Moment) -> int:
@@ -132,11 +134,6 @@ class CusumMonitor:
             scope.waiting_ends.append(end)
             scope.waiting_for = reason
             yield end, Judged(series, levels, first, Finding(Insufficient(reason)), ())
-
-    def _revision(self) -> dict[int, int]:
-        """A chart rests on every pane before, and on the maturity of days over all scopes."""
-        read = [table.largest_version for table in (self._day_table, *self._tables)]
-        return merged([*read, self.subject.first_event_revision()])
 
     # where labels fold ------------------------------------------------------------------------------------
     def _take(self, at: int, moved: set[int]) -> None:
