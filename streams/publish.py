@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from streams.file_lines import read_lines
+from streams.file_lines import check_readable, read_lines
 from streams.producer import BATCH_BYTES, LINGER_MS, REQUEST_BYTES, BrokerProducer, Message, send_batches
 from streams.publish_state import PublishState, StateFile, lines_in_log, log_ends
 from streams.security import PLAINTEXT, Security
@@ -65,6 +65,8 @@ def publish_files(
     A publication that was interrupted, even by SIGKILL, goes on exactly after the last line in the log when the same
     files are published to the same topic again. Raises InvalidInput for files or a broker that cannot be used.
     """
+    for path in paths:
+        check_readable(path)
     log = check_log(bootstrap, TopicNames.under(prefix).telemetry, security)
     state_file = StateFile(state_folder, log, paths)
     lines = (line for path in paths for line in read_lines(path))

@@ -53,6 +53,8 @@ def lint(files: tuple[Path, ...], no_forecast: bool, as_json: bool) -> None:
     for source, (document, problems) in found.items():
         faulty = any(each.severity == "error" for each in problems)
         forecast = None if no_forecast or faulty else _forecast(Path(source))
+        if faulty and not no_forecast:
+            click.echo(f"{source}: what its monitors will do is not simulated while it has errors", err=True)
         if as_json:
             _print_json(source, problems, forecast)
         else:
@@ -67,6 +69,7 @@ def _forecast(path: Path) -> Forecast:
     from surveillance.manifest.parse import load_manifest
 
     found, _, digest = load_manifest(path)
+    click.echo(f"{path}: simulating what its monitors will do; --no-forecast leaves this out", err=True)
     return foresee(found, digest)
 
 
@@ -116,6 +119,7 @@ def power(file: Path, effect: float | None, power: float | None, as_json: bool) 
     from surveillance.manifest.parse import load_manifest
 
     found, _, digest = load_manifest(file)
+    click.echo(f"{file}: simulating what its monitors see", err=True)
     stated, foreseen = power_of(found, digest, effect=effect, power=power)
     if as_json:
         click.echo(json.dumps({"source": str(file)} | power_body(stated, foreseen), ensure_ascii=False))

@@ -95,6 +95,10 @@ class HeartbeatMonitor:
         if standing is not None:
             yield from self._evidence(*standing)
 
+    def stands(self, end_ms: int, taken: Moment, offsets: Mapping[int, int]) -> bool:
+        """Of the ticks judged only the last one is judged again."""
+        return end_ms < self._last_tick(taken) * self.interval_ms
+
     def _last_tick(self, moment: Moment) -> int:
         superseded = self.subject.superseded_ms
         reached = moment.partition_ms if superseded is None else min(moment.partition_ms, superseded)

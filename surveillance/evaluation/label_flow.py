@@ -65,11 +65,12 @@ class CusumMonitor:
         self.pane_ms = subject.plan.base_pane_ms
         self.latency = subject.plan.manifest.baselines.label_latency
         self.series = [one for one in subject.plan.series if one.monitor is monitor]
-        self._day_table = subject.mirror.table(subject.table_key(FLOW, (DAY_AXIS,)))
-        self._days = DayMaturity(self._day_table, self.pane_ms, self.latency)
+        by_day = subject.panes_of(FLOW, (DAY_AXIS,))
+        self._days = DayMaturity(by_day[0], self.pane_ms, self.latency)
         read = [subject.panes_of(FLOW, tuple(sorted(one.statistic_axes))) for one in self.series]
         self._tables = [table for table, _ in read]
-        self._revision = RevisionThrough([subject.panes_of(SPAN, ()), (self._day_table, self.pane_ms), *read])
+        # A chart rests on every pane before, and on the maturity of days over all scopes.
+        self._revision = RevisionThrough([subject.panes_of(SPAN, ()), by_day, *read])
         self._changed = [table.subscribe() for table in self._tables]
         self._scopes: list[dict[str, _Scope]] = [{} if one.axes else {"": _Scope()} for one in self.series]
         self._judged_end: int | None = None

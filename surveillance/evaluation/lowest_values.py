@@ -7,7 +7,7 @@ stands in the newest pane is told when it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -93,6 +93,10 @@ class LowestMonitor:
         untold, self._untold = self._untold, np.zeros(len(self._untold), np.bool_)
         if untold.any():
             yield from self._evidence(self._before, untold)
+
+    def stands(self, end_ms: int, taken: Moment, offsets: Mapping[int, int]) -> bool:
+        """Of the panes judged only the last one is judged again."""
+        return end_ms < self._last_tick(taken) * self.pane_ms
 
     def _last_tick(self, moment: Moment) -> int:
         superseded = self.subject.superseded_ms

@@ -232,6 +232,11 @@ def merged(revisions: Iterable[Mapping[int, int]]) -> dict[int, int]:
     return found
 
 
+def is_within(revision: Mapping[int, int], offsets: Mapping[int, int]) -> bool:
+    """Whether everything of a revision stands at one of these offsets by partition, or before."""
+    return all(version <= offsets.get(partition, -1) for partition, version in revision.items())
+
+
 class PaneMirror:
     """Rows as last read, and their sums. Applying a row again, or an older one, changes nothing."""
 

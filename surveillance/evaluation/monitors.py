@@ -54,6 +54,14 @@ class Standing(Protocol):
         """What stands at the newest end judged of the scopes that nothing was said of there, once."""
 
 
+@runtime_checkable
+class TakesLooks(Protocol):
+    """A judge that takes looks: of those taken only few are taken again when rows come."""
+
+    def stands(self, end_ms: int, taken: Moment, offsets: Mapping[int, int]) -> bool:
+        """Whether the look at this end, if taken at that moment, is not taken again for rows beyond these offsets."""
+
+
 def judge_of(subject: Subject, monitor: Monitor) -> MonitorJudge:
     """The judge of a monitor."""
     return JUDGES.get(monitor.metric.type, SumsMonitor)(subject, monitor)

@@ -73,6 +73,10 @@ class NormalChartMonitor(WindowedMonitor):
             if ended == end or self._has_data(ended):
                 yield from self._at(ended, first, moment)
 
+    def stands(self, end_ms: int, taken: Moment, offsets: Mapping[int, int]) -> bool:
+        """What was folded is folded again from the first window with newer rows on."""
+        return False
+
     def revision(self, reach: int, end: int) -> Mapping[int, int]:
         """Revision of everything a state rests on: all windows up to its own."""
         return self._revision.to(end)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from surveillance.evaluation.due_windows import ChangedRow, DueWindows
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
-from surveillance.evaluation.mirror import Axes, merged
+from surveillance.evaluation.mirror import Axes, is_within, merged
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.manifest.metric_kind import Labelled
 from surveillance.manifest.model_monitors import Monitor
@@ -72,6 +72,13 @@ class WindowedMonitor(ABC):
             # A window with nothing in it and nothing before it can be conclusive for no scope.
             if ended == end or self._has_data(ended):
                 yield from self._at(ended, first, moment)
+
+    def stands(self, end_ms: int, taken: Moment, offsets: Mapping[int, int]) -> bool:
+        """Of what reads all before its end, only the newest look and those at windows with newer rows are taken again."""
+        if not self._windows.reads_all_before or end_ms >= self._last_end(taken):
+            return False
+        size_ms = self.size_ms
+        return size_ms is None or all(is_within(sums.revision(end_ms - size_ms, end_ms), offsets) for sums in self._sums)
 
     def first_pane(self) -> int | None:
         """Start of the pane from which on windows are judged: that of the manifest's first event."""

@@ -14,8 +14,8 @@ from typing import Any
 from surveillance.evaluation.earlier_looks import EarlierLooks
 from surveillance.evaluation.evidence import CaseKey, Evidence, Scope
 from surveillance.evaluation.judging import Moment, Subject
-from surveillance.evaluation.mirror import PaneMirror
-from surveillance.evaluation.monitors import MonitorJudge, Standing, judge_of
+from surveillance.evaluation.mirror import PaneMirror, is_within
+from surveillance.evaluation.monitors import MonitorJudge, Standing, TakesLooks, judge_of
 from surveillance.evaluation.verdict import Verdict
 from surveillance.incidents.cause import attribution_body
 from surveillance.incidents.history import History
@@ -59,14 +59,22 @@ class Judged:
         """The clock that closes a monitor's windows."""
         return self.partition_ms if on_partition_time else self.watermark_ms
 
-    def covers(self, evidence: Evidence, on_partition_time: bool) -> bool:
+    @property
+    def moment(self) -> Moment:
+        """When it was judged."""
+        return Moment(self.watermark_ms, self.partition_ms, self.complete_ms)
+
+    def covers(self, evidence: Evidence, judge: MonitorJudge) -> bool:
         """Whether this very evaluation was decided then: its window had closed, as complete and as mature as it is now, and no
-        row of it is newer."""
+        row of it is newer, or it is a look that is not taken again."""
+        on_partition_time = judge.monitor.metric.runs_on_partition_time
         if evidence.end_ms > self.clock_ms(on_partition_time):
             return False
         if not on_partition_time and self._was_less(evidence):
             return False
-        return all(version <= self.offsets.get(partition, -1) for partition, version in evidence.revision.items())
+        if isinstance(judge, TakesLooks) and judge.stands(evidence.end_ms, self.moment, self.offsets):
+            return True
+        return is_within(evidence.revision, self.offsets)
 
     def _was_less(self, evidence: Evidence) -> bool:
         """Whether a partition was still missing then, or labels were too young, without which the same rows say more now."""
@@ -153,9 +161,9 @@ class Evaluator:
         Revisions of windows that were judged before all enter the memory first, so that persistence sees each window at its
         newest revision; new windows enter one by one, in order of time. What was decided before a restart is only remembered.
         """
-        found, on_partition_time = list(judge.judge(moment)), judge.monitor.metric.runs_on_partition_time
+        found = list(judge.judge(moment))
         judged = self._judged.get(judge.subject.plan.digest)
-        judged_ms = judged.clock_ms(on_partition_time) if judged is not None else None
+        judged_ms = judged.clock_ms(judge.monitor.metric.runs_on_partition_time) if judged is not None else None
         placed = [(one, self._history_of(one.case)) for one in found]
         fresh = [not _judged_before(one, history, judged_ms) for one, history in placed]
         for (one, history), is_fresh in zip(placed, fresh, strict=True):
@@ -164,7 +172,7 @@ class Evaluator:
         for (one, history), is_fresh in zip(placed, fresh, strict=True):
             if is_fresh:
                 history.put(one)
-            if judged is None or not judged.covers(one, on_partition_time):
+            if judged is None or not judged.covers(one, judge):
                 yield one, history
 
     def _history_of(self, case: CaseKey) -> History:

@@ -17,6 +17,7 @@ from surveillance.manifest import (
     lint_references,
     lint_run_lengths,
     lint_sources,
+    lint_spans,
 )
 from surveillance.manifest.lint_view import Rule, view_of
 from surveillance.manifest.parse import read_structure
@@ -27,6 +28,7 @@ RULES_OF_RELEASE: tuple[Rule, ...] = (
     *lint_baselines.RULES,
     *lint_monitors.RULES,
     *lint_limits.RULES,
+    *lint_spans.RULES,
     *lint_lateness.RULES,
     *lint_filters.RULES,
     *lint_sources.RULES,

@@ -65,6 +65,14 @@ def test_a_manifest_that_is_not_there_exits_1(command: str, tmp_path: Path, caps
     assert "Traceback" not in said
 
 
+def test_a_file_to_publish_that_is_not_there_is_told_before_any_broker_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = str(tmp_path / "absent.ndjson")
+    assert run(["publish", "--kafka-bootstrap", "127.0.0.1:1", absent]) == 1
+    assert f"{absent}: cannot be read: No such file" in capsys.readouterr().err
+
+
 def test_an_api_that_does_not_answer_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--api", "http://127.0.0.1:1"]) == 1
     assert "no API answers at http://127.0.0.1:1" in capsys.readouterr().err

@@ -98,7 +98,15 @@ def test_a_faulty_manifest_gets_its_problems_and_no_forecast(tmp_path: Path, cap
     faulty = document(MONITORS)
     faulty["surveillance"]["monitors"][0]["window"] = "moon"
     assert run(["manifest", "lint", "--json", str(written(tmp_path, faulty))]) == 1
-    assert json.loads(capsys.readouterr().out).keys() == {"source", "problems"}
+    said = capsys.readouterr()
+    assert json.loads(said.out).keys() == {"source", "problems"}
+    assert "is not simulated while it has errors" in said.err
+
+
+@pytest.mark.parametrize("command", ["lint", "power"])
+def test_what_takes_seconds_says_what_it_is_at(command: str, manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["manifest", command, str(manifest)]) == 0
+    assert capsys.readouterr().err.startswith(f"{manifest}: simulating what its monitors ")
 
 
 def lint_text(path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -18,6 +18,8 @@ VOLUME = {"per": "overall", "hour_of_week": {"all": [1] * 168}, "dispersion": 2}
 CHART = {"type": "cusum", "of": "feature_mean", "feature": "hr"}
 RATIO = {"type": "poisson_rate_ratio", "numerator": "alerts", "exposure": "encounters"}
 CUSUM = {"type": "bernoulli_cusum", "event": "miss", "p0": 0.1, "p1": 0.2}
+OVERRIDES = {"type": "rate", "numerator": "overrides", "denominator": "actioned_alerts"}
+GAP = {"type": "subgroup_gap", "event": "specificity"}
 SATURATION = {"type": "saturation_share", "side": "low"}
 ARRIVALS = {"type": "label_arrivals_vs_expected"}
 TWICE = {"id": "day", "size": "P1D"}
@@ -214,6 +216,35 @@ ERRORS: list[tuple[tuple[Any, ...], str, str]] = [
         "expected lower < upper",
     ),
     (("rollback.triggers", ["drift:pause"]), "rollback.triggers[0]", "drift alone never rolls back"),
+    # numbers that cannot be
+    (
+        (f"{PROPORTION}.limits.investigate.ci_upper_below", 90),
+        f"{PROPORTION}.limits.investigate.ci_upper_below",
+        "lies between 0 and 1, got 90, which is breached whatever happens; write a share",
+    ),
+    (
+        extra(OVERRIDES, {"ci_lower_above": 20}),
+        f"{MONITOR}[3].limits.investigate.ci_lower_above",
+        "got 20, which is never breached",
+    ),
+    (extra(GAP, {"below": -10}), f"{MONITOR}[3].limits.investigate.below", "lies between -1 and 1, got -10, which is never"),
+    (("baselines.prevalence", 6.1), "baselines.prevalence", "expected a share from 0 to 1, got 6.1"),
+    (("baselines.metrics", [{"id": "sensitivity", "overall": 91.2}]), "baselines.metrics[0].overall", "expected a share"),
+    (
+        ("baselines.metrics", [{"id": "auroc", "strata": {"sex": {"F": {"value": 95}}}}]),
+        "baselines.metrics[0].strata.sex.F",
+        "expected a share",
+    ),
+    (
+        ("operating_point.thresholds", [{"name": "flag", "value": 42}]),
+        "operating_point.thresholds[0].value",
+        "expected a score of operating_point.score_range, 0 to 1, got 42",
+    ),
+    (
+        ("surveillance.coverage_rules.every_subgroup_metric_detectable", {"effect": 10, "within": "P90D"}),
+        "surveillance.coverage_rules.every_subgroup_metric_detectable.effect",
+        "a change of a share, at most 1, got 10",
+    ),
     # what nobody watches
     (
         ("hazards[1]", {"id": "HZ-2"}, "surveillance.coverage_rules", {"every_hazard_monitored": True}),
@@ -230,6 +261,20 @@ ERRORS: list[tuple[tuple[Any, ...], str, str]] = [
 WARNINGS: list[tuple[tuple[Any, ...], str, str]] = [
     (("status", "draft"), "status", "draft: not approved"),
     (("status", None), "status", "no status: not approved"),
+    (
+        extra(CUSUM | {"p1": 0.05}, {"h": 3}, window="per_label"),
+        f"{MONITOR}[3].metric.p1",
+        "0.05 is below p0 0.1: the chart sees when miss gets rarer",
+    ),
+    (
+        (
+            *extra(RATIO, {"rr_ci_lower_above": 0.5}),
+            "baselines.operational.alerts_per_100_encounters",
+            {"value": 10, "n": 1000},
+        ),
+        f"{MONITOR}[3].limits.investigate.rr_ci_lower_above",
+        "0.5 is breached at the expected rate itself",
+    ),
     (("strata.axes[0].source", "context.sexe"), "strata.axes[0].source", 'did you mean "context.sex"?'),
     (("strata.axes[0].source", "context"), "strata.axes[0].source", "which no inference carries"),
     (extra({"type": "min_value", "field": "uptime"}, {"below": 9}), f"{MONITOR}[3].metric.field", 'did you mean "uptime_s"?'),
