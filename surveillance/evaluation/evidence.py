@@ -23,9 +23,11 @@ class Evidence(NamedTuple):
 
     `revision` = largest version per partition among the rows read; `counts` = the summed vector; `partial` = a partition
     had not reached the window's end, so the window may be breached but never met; `withdrawn` = a correction emptied the pane
-    of a chart, so that nothing was looked at there; `mature_from_ms` = watermark that made its labels old enough, where it was
-    age alone that did; `identical` = windows in a row with the same counts, and `e_family` = scopes that share the limit of an
-    e-value, where a limit asks; `beside` = what stands beside the number for people, by its public name.
+    of a chart, so that nothing was looked at there; `mature_from_ms` = watermark that made labels old enough, where it was age
+    alone that did, its own or those of a scope with which it is judged, as `all_mature` = no scope of the monitor waits for
+    labels at this end: a p-value that is adjusted over all scopes moves when one of them matures; `identical` = windows in a
+    row with the same counts, and `e_family` = scopes that share the limit of an e-value, where a limit asks; `beside` = what
+    stands beside the number for people, by its public name.
     """
 
     tenant: str
@@ -51,6 +53,7 @@ class Evidence(NamedTuple):
     withdrawn: bool = False
     mature_from_ms: int | None = None
     beside: Mapping[str, Any] | None = None
+    all_mature: bool = True
 
     @property
     def case(self) -> CaseKey:
@@ -64,7 +67,7 @@ class Evidence(NamedTuple):
     @property
     def revision_number(self) -> int:
         """Grows with every revision of the data, with maturity, and when a missing partition comes in."""
-        return 4 * sum(version + 1 for version in self.revision.values()) + 2 * self.mature + (not self.partial)
+        return 4 * sum(version + 1 for version in self.revision.values()) + 2 * self.all_mature + (not self.partial)
 
     def body(self) -> str:
         """Canonical JSON; zeros at the end of `counts` are left out."""

@@ -97,6 +97,8 @@ def evidence_of(
     outcomes = [one.finding.outcome for one in judged]
     adjusted = adjust(subject, outcomes) if monitor.metric.adjusts_for_scopes else [_p_of(one) for one in outcomes]
     tenant, digest, monitor_id, shared = subject.tenant, subject.plan.digest, monitor.id, family if asks_e else None
+    all_mature = all(one.mature for one in judged)
+    mature_from_ms = max((one.mature_from_ms for one in judged if one.mature_from_ms is not None), default=None)
     found = []
     for one, p in zip(judged, adjusted, strict=True):
         finding = one.finding
@@ -125,8 +127,9 @@ def evidence_of(
                 one.pooled_to,
                 one.extended,
                 one.withdrawn,
-                one.mature_from_ms,
+                mature_from_ms,
                 finding.beside,
+                all_mature,
             )
         )
     return found
