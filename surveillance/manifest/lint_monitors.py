@@ -183,8 +183,8 @@ def _missing_expectations(view: LintView, monitor: Monitor) -> Iterator[str]:
             yield "threshold, or operating_point.abstain.ood_above"
         case Discrimination() | BrierScore() as metric if _states(monitor, "p") and baselines.metric(metric.type) is None:
             yield f'baselines.metrics "{metric.type}"'
-        case Prevalence() if _states(monitor, "p") and baselines.prevalence is None:
-            yield "baselines.prevalence"
+        case Prevalence() if _states(monitor, "p") and baselines.prevalence is None and baselines.metric("prevalence") is None:
+            yield 'baselines.prevalence or baselines.metrics "prevalence"'
         case InputQuality() if _states(monitor, "p") and baselines.operational.figure("input_quality_mean") is None:
             yield "baselines.operational.input_quality_mean"
 
