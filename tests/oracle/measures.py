@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import of_inputs, of_labels, of_safety, of_use, of_weights
+from . import of_inputs, of_labels, of_safety, of_subgroups, of_use, of_weights
 from .drift import DISTANCES
 from .policy import Document
 from .question import Measure, Question, count
@@ -24,8 +24,9 @@ NEVER_EXTENDED = COMPARED | {"volume_vs_expected"}
 
 def governed_by(metric: Document) -> str:
     """Which key of strata.min_sample holds for the metric's n."""
-    if "event" in metric and metric["type"] in ("proportion_vs_floor", "subgroup_gap", "site_outlier"):
-        return {"sensitivity": "positives", "specificity": "labelled"}.get(metric["event"], "inferences")
+    event = of_labels.event_of(metric)
+    if event is not None and metric["type"] in ("proportion_vs_floor", "subgroup_gap", "site_outlier"):
+        return {"sensitivity": "positives", "specificity": "labelled"}.get(event, "inferences")
     return "labelled" if metric["type"] in LABELLED else "inferences"
 
 
@@ -40,7 +41,7 @@ def size(question: Question) -> int:
         return SIZES[kind](question)
     if kind in LABELLED:
         return len(question.labelled)
-    if metric.get("event") is not None:
+    if of_labels.event_of(metric) is not None:
         return len(of_labels.proportion_cases(question))
     word = metric.get("exposure") or metric.get("denominator")
     return len(question.rows) if word is None else count(question.rows, word)
@@ -71,8 +72,9 @@ def measure(question: Question) -> Measure:
 
 
 def _nothing(question: Question) -> str:
-    if question.metric.get("event") is not None and question.rows:
-        return {"sensitivity": "no_positives", "specificity": "no_negatives"}.get(question.metric["event"], "no_exposure")
+    event = of_labels.event_of(question.metric)
+    if event is not None and question.rows:
+        return {"sensitivity": "no_positives", "specificity": "no_negatives"}.get(event, "no_exposure")
     return "no_exposure"
 
 
@@ -85,7 +87,7 @@ def mature(question: Question) -> bool:
 
 
 def _biased(question: Question) -> bool:
-    mixes = question.type in LABELLED or question.metric.get("event") in ("sensitivity", "specificity", "npv")
+    mixes = question.type in LABELLED or of_labels.event_of(question.metric) in ("sensitivity", "specificity", "npv")
     if not mixes or len(question.labelled) == len(question.rows):
         return False
     if question.corrected and question.type in LABELLED and _flag_without_label(question):
@@ -123,6 +125,9 @@ RULES: dict[str, Callable[[Question, int], Measure]] = {
     "observed_expected": of_labels.observed_expected,
     "calibration_slope": of_labels.slope,
     "calibration_intercept": of_labels.intercept,
+    "prevalence": of_subgroups.prevalence,
+    "subgroup_gap": of_subgroups.subgroup_gap,
+    "site_outlier": of_subgroups.site_outlier,
     "poisson_rate_ratio": of_use.rate_ratio,
     "rate": of_use.rate,
     "duplicate_rate": of_use.duplicates,

@@ -9,12 +9,20 @@ from scipy import optimize, special
 
 from . import intervals
 from .intervals import Floats
+from .policy import Document
 from .question import Measure, Question
+
+
+def event_of(metric: Document) -> str | None:
+    """The proportion that a metric names; gaps, and funnels that are of no rate, are of sensitivity unless they say otherwise."""
+    default = "sensitivity" if metric["type"] in ("subgroup_gap", "site_outlier") and "numerator" not in metric else None
+    found: str | None = metric.get("event", default)
+    return found
 
 
 def proportion_cases(question: Question) -> list[bool]:
     """The cases of the named proportion, True where it succeeds."""
-    event = question.metric["event"]
+    event = event_of(question.metric)
     if event == "sensitivity":
         return [row.alert for row, y in question.labelled if y == 1]
     if event == "specificity":
