@@ -161,6 +161,8 @@ def _measured(
     facts = Facts(identical=_identical(question, own) if monitor["metric"]["type"] == "variance_ratio" else None)
     if measures.size(question) >= needed:
         return measures.measure(question), facts, start_ms, None
+    if measures.compares_with_nothing(question):
+        return Measure(measures.size(question), reason="unknown_reference"), Facts(), start_ms, None
     below = None if monitor["metric"]["type"] in measures.NEVER_EXTENDED else policy.strata.get("below_min")
     if below == "accumulate" and not window.cumulative:
         for earlier_ms in range(start_ms - window.size, end_ms - LONGEST_EXTENSION_MS - 1, -window.size):

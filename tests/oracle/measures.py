@@ -71,6 +71,12 @@ def measure(question: Question) -> Measure:
     return (weighted or RULES[question.type])(question, n)
 
 
+def compares_with_nothing(question: Question) -> bool:
+    """Whether a scope has nothing to be compared with, however many cases it has: that goes before its minimum."""
+    n = size(question)
+    return question.type in COMPARED and n > 0 and RULES[question.type](question, n).reason == "unknown_reference"
+
+
 def _nothing(question: Question) -> str:
     event = of_labels.event_of(question.metric)
     if event is not None and question.rows:

@@ -32,6 +32,16 @@ PREVALENCES = [
     monitor("prev.mature", PREVALENCE | {"require_mature": True}, P, window="w6h", by=["age"], min_n=10),
     monitor("prev.exact", PREVALENCE, P, window="w6h", **exactly("clopper_pearson", 0.9)),
 ]
+GAP = {"type": "subgroup_gap"}
+BELOW = {"investigate": {"ci_upper_below": 0.0}, "pause": {"p": 0.2}}
+GAPS = [
+    monitor("gap", GAP | {"to": "overall"}, BELOW, window="w6h", by=["site"], min_n=1),
+    monitor("gap.spec", GAP | {"event": "specificity"}, BELOW, window="w1d", by=["age"]),
+    monitor("gap.npv", GAP | {"event": "npv"}, P, window="w1d", by=["vendor"], min_n=2, **exactly("clopper_pearson", 0.9)),
+    monitor("base", GAP | {"to": "baseline"}, P, window="w6h", by=["site"], min_n=1),
+    monitor("base.spec", GAP | {"to": "baseline", "event": "specificity"}, P, window="w1d", by=["vendor"]),
+    monitor("base.ppv", GAP | {"to": "baseline", "event": "ppv"}, BELOW, window="w6h", by=["site"], min_n=2),
+]
 EVER = [monitor("prev.ever", PREVALENCE, P, window="cumulative", by=["vendor"], min_n=2)]
 
 
@@ -41,6 +51,20 @@ def validated(document: dict[str, Any]) -> None:
     march = [1.0, 1.0, 0.9, *[1.0] * 9]
     document["baselines"]["metrics"] = [
         {"id": "prevalence", "overall": {"value": 0.3, "n": 500}, "strata": own, "month_factor": march}
+    ]
+
+
+def flagged(document: dict[str, Any]) -> None:
+    """Shares known by the cases of their own kind, by the interval of one stratum, and as they are."""
+    document["baselines"]["metrics"] = [
+        {
+            "id": "sensitivity",
+            "overall": {"value": 0.8, "ci95": [0.7, 0.9], "n_pos": 200},
+            "strata": {"site": {"site-1": {"value": 0.6, "ci95": [0.5, 0.7]}}},
+            "month_factor": [1.0, 1.0, 0.9, *[1.0] * 9],
+        },
+        {"id": "specificity", "overall": {"value": 0.9, "n_neg": 300}},
+        {"id": "ppv", "overall": {"value": 0.8}},
     ]
 
 
@@ -80,6 +104,12 @@ def agree(watched: list[dict[str, Any]], seed: int, below_min: str, amend: Amend
 @pytest.mark.parametrize(("seed", "below_min", "amend"), [(3, "accumulate", validated), (2, "pool_to_parent", stated)])
 def test_prevalence_is_the_oracles(seed: int, below_min: str, amend: Amend) -> None:
     reasons = agree(PREVALENCES, seed, below_min, amend)
+    assert {"below_minimum_n", "verification_bias"} <= reasons
+
+
+@pytest.mark.parametrize(("seed", "below_min"), [(6, "accumulate"), (2, "pool_to_parent")])
+def test_gaps_are_the_oracles(seed: int, below_min: str) -> None:
+    reasons = agree(GAPS, seed, below_min, flagged)
     assert {"below_minimum_n", "verification_bias"} <= reasons
 
 
