@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,9 @@ WITHIN_A_BIN = 0.42
 SUMS = 5e-6
 """Sums of scores and of squares are whole micro-units."""
 P_WITHIN = 5e-5
-OF_SUMS = {"z": 2e-5, "z.day": 2e-5, "intercept": 0.002, "steep": 2e-5}
+FUNNELS = ("sites", "sites.spec", "sites.ppv", "sites.alerts", "sites.burden")
+"""A funnel draws the value of a site towards the others; the oracle tells its p and its share as it is (READINGS, R103)."""
+OF_SUMS = dict.fromkeys(FUNNELS, math.inf) | {"z": 2e-5, "z.day": 2e-5, "intercept": 0.002, "steep": 2e-5}
 """Z divides such a sum by the root of one that may be far below 1; the intercept takes the mean score of a bin for its rows."""
 
 IncidentFacts = tuple[Any, ...]

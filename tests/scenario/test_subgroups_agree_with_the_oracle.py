@@ -42,6 +42,15 @@ GAPS = [
     monitor("base.spec", GAP | {"to": "baseline", "event": "specificity"}, P, window="w1d", by=["vendor"]),
     monitor("base.ppv", GAP | {"to": "baseline", "event": "ppv"}, BELOW, window="w6h", by=["site"], min_n=2),
 ]
+FUNNEL = {"type": "site_outlier"}
+ALERTS = {"numerator": "alerts", "denominator": "inferences"}
+SITES = [
+    monitor("sites", FUNNEL, P, window="w1d", by=["ward"], min_n=1),
+    monitor("sites.spec", FUNNEL | {"event": "specificity"}, P, window="w6h", by=["ward"], min_n=2),
+    monitor("sites.ppv", FUNNEL | {"event": "ppv"}, P, window="w6h", by=["age"], min_n=1),
+    monitor("sites.alerts", FUNNEL | ALERTS, P, window="w6h", by=["ward"], min_n=2),
+    monitor("sites.burden", FUNNEL | ALERTS | {"denominator": "encounters"}, P, window="w1d", by=["ward"], min_n=2),
+]
 EVER = [monitor("prev.ever", PREVALENCE, P, window="cumulative", by=["vendor"], min_n=2)]
 
 
@@ -66,6 +75,13 @@ def flagged(document: dict[str, Any]) -> None:
         {"id": "specificity", "overall": {"value": 0.9, "n_neg": 300}},
         {"id": "ppv", "overall": {"value": 0.8}},
     ]
+
+
+def wards(document: dict[str, Any]) -> None:
+    """An axis of ten levels."""
+    edges = [0, 10, 20, 35, 45, 50, 70, 78, 100, 300]
+    names = [f"ward-{number}" for number in range(9)]
+    document["strata"]["axes"].append({"id": "ward", "source": "context.age_years", "bins": edges, "labels": names})
 
 
 def stated(document: dict[str, Any]) -> None:
@@ -111,6 +127,10 @@ def test_prevalence_is_the_oracles(seed: int, below_min: str, amend: Amend) -> N
 def test_gaps_are_the_oracles(seed: int, below_min: str) -> None:
     reasons = agree(GAPS, seed, below_min, flagged)
     assert {"below_minimum_n", "verification_bias"} <= reasons
+
+
+def test_funnels_are_the_oracles() -> None:
+    assert "below_minimum_n" in agree(SITES, 2, "pool_to_parent", wards)
 
 
 def test_what_is_told_since_the_first_event_is_the_oracles() -> None:
