@@ -111,5 +111,5 @@ def verification_bias(labels: LabelCounts, latency: LabelLatency | None) -> Bool
         expected = latency.expected_coverage
     low = labelled < 0.5 * expected * inferences if expected is not None else np.zeros(len(inferences), np.bool_)
     complete = labels.labelled == labels.inferences
-    biased: Bool = ~complete & (inferences > 0) & (none_verified | low)
+    biased: Bool = ~complete & (none_verified | low)
     return biased

@@ -33,7 +33,7 @@ def _replay() -> Replay:
     lines = []
     for site, labelled, positives in (("complete", 20, 9), ("waiting", 10, 2)):
         for at in range(20):
-            lines.append(inference(f"{site}.{at}", MINUTE_MS, site_id=site, device_id=site))
+            lines.append(inference(f"{site}.{at}", MINUTE_MS, 0.8 if at % 2 else 0.1, site_id=site, device_id=site))
             if at < labelled:
                 lines.append(outcome(f"{site}.{at}", int(at < positives), 2 * MINUTE_MS, site_id=site, device_id=site))
     lines += [tick(YOUNG_MS - START_MS + MINUTE_MS), tick(OLD_MS - START_MS + 2 * MINUTE_MS)]
