@@ -53,6 +53,5 @@ class AcknowledgementMonitor(SumsMonitor):
         return sums
 
     def sums_of(self, statistic: str, axes: Axes) -> WindowSums:
-        described = self.subject.plan.statistic(statistic)
-        table = self.subject.mirror.table(self.subject.table_key(statistic, axes))
-        return CensoredSums(table, described.pane_ms, log_edges(described.subject, LONGEST_DELAY_MS))
+        edges = log_edges(self.subject.plan.statistic(statistic).subject, LONGEST_DELAY_MS)
+        return CensoredSums(*self.subject.panes_of(statistic, axes), edges)

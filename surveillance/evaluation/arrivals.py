@@ -7,7 +7,6 @@ scope; each base pane stands for its middle.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from detectors.label_arrivals import expected_arrivals, latency_curve
 from detectors.negative_binomial import count_ratio
 from surveillance.arrays import Int
 from surveillance.evaluation.judging import Judged, Moment, Subject
-from surveillance.evaluation.mirror import Table, merged
+from surveillance.evaluation.mirror import Table, merged, places_of
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import WindowedMonitor, scope_with_feature
@@ -45,7 +44,7 @@ class _Grid:
         if first != self.first_ms or len(self._table.groups) > groups or self._column(end) > panes:
             self._rebuild(first)
         counts = np.array(list(self._changed.values()))
-        changed = np.fromiter(chain.from_iterable(self._changed), np.int64, 2 * len(self._changed)).reshape(-1, 2)
+        changed = places_of(self._changed)
         self.counts[:, changed[:, 1], (changed[:, 0] - self.first_ms) // self._pane_ms] = counts.T
         self._changed.clear()
 

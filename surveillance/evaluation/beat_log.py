@@ -6,12 +6,10 @@ A beat's code follows from two counts per slot (see `statistics.Beats`): 2 s sta
 
 from __future__ import annotations
 
-from itertools import chain
-
 import numpy as np
 
 from surveillance.arrays import Int
-from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.mirror import Table, places_of
 from surveillance.evaluation.slot_log import NONE, SlotLog
 from surveillance.panes.groups import scope_of
 from surveillance.panes.statistics import BEAT_SLOTS, Beats
@@ -63,7 +61,7 @@ class BeatLog:
         if not self._changed:
             return False
         counts = np.concatenate(list(self._changed.values()))
-        rows = np.fromiter(chain.from_iterable(self._changed), np.int64, 2 * len(self._changed)).reshape(-1, 2)
+        rows = places_of(self._changed)
         self._changed.clear()
         self._grow()
         beat, event = self._take(rows, counts.reshape(len(rows), len(Beats), BEAT_SLOTS))

@@ -88,6 +88,4 @@ class EarlierLooks(SumsMonitor):
         return {}
 
     def sums_of(self, statistic: str, axes: Axes) -> WindowSums:
-        table = self.subject.mirror.table(self.subject.table_key(statistic, axes))
-        described = self.subject.plan.statistic(statistic)
-        return ShrinkingSums(table, described.pane_ms, described.length)
+        return ShrinkingSums(*self.subject.panes_of(statistic, axes), self.subject.plan.statistic(statistic).length)

@@ -75,8 +75,7 @@ class EventMonitor:
 
     def _take_rows(self) -> None:
         for table, reader, courses in zip(self._tables, self._dirty, self._courses, strict=True):
-            for pane, code in reader:
-                counts = table.panes[pane][code]
+            for (pane, code), counts in reader.items():
                 course = courses.setdefault(table.groups[code], EventCourse())
                 course.put(pane, int(counts[Safety.USES]), int(counts[Safety.MATCHED]))
             reader.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -221,6 +222,11 @@ class RunningTotal:
             larger = np.zeros((2 * groups, self._counts.shape[1]), np.int64)
             larger[: len(self._counts)] = self._counts
             self._counts = larger
+
+
+def places_of(changes: Changes) -> Int:
+    """Pane and group code of each change, shape (changes, 2), in the order of its counts."""
+    return np.fromiter(chain.from_iterable(changes), np.int64, 2 * len(changes)).reshape(-1, 2)
 
 
 def merged(revisions: Iterable[Mapping[int, int]]) -> dict[int, int]:

@@ -42,10 +42,10 @@ class NewestValues:
         """Take up changed rows; True where they change what was known before the slot reached."""
         if not self._changed:
             return False
-        rows = np.array(sorted(self._changed), np.int64)
+        places = sorted(self._changed)
+        rows, counts = np.array(places, np.int64), np.stack([self._changed[place] for place in places])
         self._changed.clear()
         self._grow()
-        counts = np.stack([self._table.panes[pane][code] for pane, code in rows.tolist()])
         blocks = counts.reshape(len(rows), len(Lowest), BEAT_SLOTS)
         row, at = np.nonzero(blocks[:, Lowest.HEARTBEATS])
         slot, code = rows[row, 0] // self._slot_ms + at, rows[row, 1]

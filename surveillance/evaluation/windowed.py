@@ -168,9 +168,8 @@ class WindowedMonitor(ABC):
         """Every scope of a series that has been seen before the window's end."""
 
     def sums_of(self, statistic: str, axes: Axes) -> WindowSums:
-        table = self.subject.mirror.table(self.subject.table_key(statistic, axes))
-        described = self.subject.plan.statistic(statistic)
-        return WindowSums(table, described.pane_ms, described.length, cumulative=self.size_ms is None)
+        length = self.subject.plan.statistic(statistic).length
+        return WindowSums(*self.subject.panes_of(statistic, axes), length, cumulative=self.size_ms is None)
 
 
 def scope_with_feature(series: Series, group: str) -> Scope:

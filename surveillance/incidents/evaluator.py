@@ -187,11 +187,8 @@ class Evaluator:
         self, evidence: Evidence, history: History, registration: Registration, judge: MonitorJudge, moment: Moment
     ) -> Decision | None:
         key, manifest = evidence.case, registration.plan.manifest
-        known = self._incidents.get(key)
-        if known is None and evidence.verdict is not Verdict.BREACHED:
-            return None  # as `step` would say, of most that is judged
         now_ms = evidence.end_ms if judge.monitor.metric.runs_on_partition_time else moment.watermark_ms
-        change = step(known, history, evidence, manifest, judge.monitor, now_ms)
+        change = step(self._incidents.get(key), history, evidence, manifest, judge.monitor, now_ms)
         if change is None:
             return None
         self._incidents[key] = change.incident

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pytest
-
 from surveillance.evaluation.evidence import Evidence
 from surveillance.evaluation.judging import Moment
 from surveillance.incidents.evaluator import Evaluator, Judged
@@ -15,7 +13,7 @@ from surveillance.times import HOUR_MS, MINUTE_MS, to_text
 from tests.oracle.streams import START_MS
 from tests.property.deciding import inference, monitor
 from tests.unit.evaluation.test_folding_again import newest, rows_of
-from tests.unit.evaluation.test_periods_again import registry_of, report
+from tests.unit.evaluation.test_periods_again import report
 
 HOURS = 14
 REPORTED_AT_H = (1.0, 1.02, 10.0, 13.0)
@@ -43,16 +41,6 @@ def lines_of(hours: float) -> list[bytes]:
 def moment(hours: float) -> Moment:
     now_ms = START_MS + at_hour(hours)
     return Moment(now_ms, now_ms, now_ms)
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return registry_of(*WATCHED)
-
-
-@pytest.fixture(scope="module")
-def rows(registry: Registry) -> list[PaneRow]:
-    return rows_of(registry, lines_of(HOURS))
 
 
 def judged_at_once(registry: Registry, rows: list[PaneRow], hours: float) -> list[Evidence]:

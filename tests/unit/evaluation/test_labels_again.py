@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from surveillance.evaluation.judging import Moment
 from surveillance.incidents.evaluator import Evaluator
 from surveillance.panes.rows import PaneRow
@@ -13,12 +11,16 @@ from tests.oracle.streams import START_MS
 from tests.property.deciding import inference, monitor, outcome
 from tests.unit.evaluation.test_events_again import restarted
 from tests.unit.evaluation.test_folding_again import rows_of
-from tests.unit.evaluation.test_periods_again import registry_of
 
 HOURS = 12
-WATCHED = monitor(
-    "misses", {"type": "bernoulli_cusum", "event": "miss", "p0": 0.1, "p1": 0.3}, {"investigate": {"h": 1.5}}, window="per_label"
-)
+WATCHED = [
+    monitor(
+        "misses",
+        {"type": "bernoulli_cusum", "event": "miss", "p0": 0.1, "p1": 0.3},
+        {"investigate": {"h": 1.5}},
+        window="per_label",
+    )
+]
 
 
 def lines_of(hours: float) -> list[bytes]:
@@ -35,16 +37,6 @@ def lines_of(hours: float) -> list[bytes]:
 def moment(hours: float) -> Moment:
     now_ms = START_MS + round(hours * HOUR_MS)
     return Moment(now_ms, now_ms, now_ms)
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return registry_of(WATCHED)
-
-
-@pytest.fixture(scope="module")
-def rows(registry: Registry) -> list[PaneRow]:
-    return rows_of(registry, lines_of(HOURS))
 
 
 def test_after_a_restart_the_panes_that_were_decided_are_not_decided_again(registry: Registry, rows: list[PaneRow]) -> None:

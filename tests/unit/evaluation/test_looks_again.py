@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from surveillance.evaluation.judging import Moment
 from surveillance.incidents.evaluator import Evaluator, Judged, Judgement
 from surveillance.panes.rows import PaneRow
@@ -12,7 +10,6 @@ from surveillance.times import HOUR_MS, MINUTE_MS, to_text
 from tests.oracle.streams import START_MS
 from tests.property.deciding import event, inference, monitor, outcome
 from tests.unit.evaluation.test_folding_again import rows_of
-from tests.unit.evaluation.test_periods_again import registry_of
 
 HOURS, THEN_H, LATE_H = 12, 8, 10
 BEAT = {"uptime_s": 1, "inferences_since_last": 1, "errors_since_last": 0}
@@ -41,16 +38,6 @@ def lines_of(hours: float) -> list[bytes]:
         lines.append(outcome(minute, 1, at_ms + 2))
         lines += [late] if minute == 60 * LATE_H else []
     return lines
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return registry_of(*WATCHED)
-
-
-@pytest.fixture(scope="module")
-def rows(registry: Registry) -> list[PaneRow]:
-    return rows_of(registry, lines_of(HOURS))
 
 
 def moment(hours: float) -> Moment:
