@@ -8,8 +8,6 @@ from surveillance.arrays import Bool, Int
 from surveillance.evaluation.beat_log import BeatLog
 from surveillance.evaluation.judging import Subject
 from surveillance.evaluation.mirror import merged
-from surveillance.panes import statistics
-from surveillance.panes.plan import DEVICE_AXES
 from surveillance.registry import Registration
 
 
@@ -22,7 +20,7 @@ class DeviceLogs:
         self._others: dict[str, tuple[Registration, BeatLog]] = {}
 
     def update(self, judged_tick: int | None) -> bool:
-        """Take up changed rows; True where they change what was known of the own log at a tick that has been judged."""
+        """Take up what is news; True where they change what was known of the own log at a tick that has been judged."""
         for other in self._subject.registry.all():
             if other.digest != self._subject.plan.digest and other.digest not in self._others:
                 self._others[other.digest] = (other, self._log_of(other))
@@ -38,16 +36,16 @@ class DeviceLogs:
     def revision(self) -> dict[int, int]:
         """Of every manifest's beats: a device that is heard under another one has no series here."""
         logs = (self.own, *(log for _, log in self._others.values()))
-        return merged([*(log.table.largest_version for log in logs), self._subject.first_event_revision()])
+        return merged([*(log.heard.largest_version for log in logs), self._subject.first_event_revision()])
 
     def ended(self, ticks: Int) -> Bool:
         """(devices, ticks): whether the newest event of a device of the own log counts under another manifest at a tick (a
         multiple of the own interval)."""
-        ended = np.zeros((len(self.own.devices), len(ticks)), np.bool_)
+        ended = np.zeros((len(self.own.heard.devices), len(ticks)), np.bool_)
         for other, log in self._others.values():
-            common = [name for name in self.own.devices if name in log.number]
+            common = [name for name in self.own.heard.devices if name in log.heard.number]
             if common:
-                at, there = ([each.number[name] for name in common] for each in (self.own, log))
+                at, there = ([each.heard.number[name] for name in common] for each in (self.own, log))
                 mine = self.own.heard_before(ticks)[at]
                 theirs = log.heard_before(ticks * self.own.interval_ms // log.interval_ms)[there]
                 theirs = np.where(theirs < 0, -1, theirs * log.interval_ms // self.own.interval_ms)
@@ -58,9 +56,9 @@ class DeviceLogs:
     def ended_at(self, tick: int) -> set[str]:
         """Names of the devices that have ended at a tick."""
         ended = self.ended(np.array([tick], np.int64))[:, 0]
-        return {self.own.devices[at] for at in np.flatnonzero(ended).tolist()}
+        return {self.own.heard.devices[at] for at in np.flatnonzero(ended).tolist()}
 
     def _log_of(self, registration: Registration) -> BeatLog:
-        key = self._subject.table_key(statistics.BEATS, DEVICE_AXES)._replace(manifest_digest=registration.digest)
+        heard = self._subject.mirror.heard(self._subject.tenant, registration.digest)
         interval_ms = registration.plan.manifest.surveillance.telemetry.heartbeat_interval_ms
-        return BeatLog(self._subject.mirror.table(key), interval_ms)
+        return BeatLog(heard, interval_ms)

@@ -114,15 +114,15 @@ class HeartbeatMonitor:
         self._standing = _Standing(newest, ~matters[:, -1] & (newest.counts[:, 0] != _ABSENT), revision)
 
     def _missed(self, ticks: Int) -> _Missed:
-        log = self._log
+        log, heard = self._log, self._log.heard
         of_device = np.where(self._logs.ended(ticks), _ABSENT, log.missed(ticks))
         # A device that has no series says nothing of its gateway.
-        of_gateway = np.full((len(log.gateways), len(ticks)), _NOT_COUNTED)
+        of_gateway = np.full((len(heard.gateways), len(ticks)), _NOT_COUNTED)
         np.minimum.at(of_gateway, log.gateway, np.where(of_device == _ABSENT, _NOT_COUNTED, of_device))
         of_gateway[of_gateway == _NOT_COUNTED] = _ABSENT
         counts = of_device.max(axis=0, keepdims=True)
         if self.monitor.axes:
-            named = {"device": (log.devices, of_device), "gateway": (log.gateways, of_gateway)}
+            named = {"device": (heard.devices, of_device), "gateway": (heard.gateways, of_gateway)}
             wanted = [(axis, *named[axis]) for axis in named if (axis,) in self.monitor.axes]
             if len(self._scopes) != sum(len(levels) for _, levels, _ in wanted):
                 self._scopes = [((axis, level),) for axis, levels, _ in wanted for level in levels]

@@ -23,7 +23,6 @@ from surveillance.evaluation.verdict import Finding
 from surveillance.manifest.metrics_operation import CERTIFICATE_DAYS, LowestValue
 from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
-from surveillance.panes import statistics
 from surveillance.panes.plan import DEVICE_AXES, lowest_slot_ms
 from surveillance.times import DAY_MS
 
@@ -120,9 +119,9 @@ class LowestMonitor:
         return late
 
     def _others_were_heard(self) -> bool:
-        key = self.subject.table_key(statistics.BEATS, DEVICE_AXES)
+        tenant, mirror = self.subject.tenant, self.subject.mirror
         others = (one.digest for one in self.subject.registry.all() if one.digest != self.subject.plan.digest)
-        return any(self.subject.mirror.table(key._replace(manifest_digest=digest)).groups for digest in others)
+        return any(len(mirror.heard(tenant, digest)) for digest in others)
 
     # one pane ---------------------------------------------------------------------------------------------
     def _at(self, tick: int) -> Iterator[Evidence]:

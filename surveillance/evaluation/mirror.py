@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from surveillance.arrays import Int
+from surveillance.evaluation.heard import Heard
 from surveillance.evaluation.rollups import Block, Rollups
 from surveillance.panes.groups import axes_of
 from surveillance.panes.rows import PaneRow
+from surveillance.panes.statistics import BEATS
 
 Axes = tuple[str, ...]
 Changes = dict[tuple[int, int], Int]
@@ -250,21 +252,32 @@ class PaneMirror:
         self._places: dict[tuple[str, str, str, str], tuple[Table, int]] = {}
         """Tenant, manifest, statistic and group -> its table and code."""
         self._tables: dict[TableKey, Table] = {}
+        self._heard: dict[tuple[str, str], Heard] = {}
+        """By tenant and manifest what their heartbeats say; of all other statistics counts are summed."""
 
     def __len__(self) -> int:
-        """How many rows it holds."""
-        return sum(table.row_count for table in self._tables.values())
+        """How many rows it holds; of heartbeats, whatever their partitions, one for each group and pane."""
+        return sum(table.row_count for table in self._tables.values()) + sum(map(len, self._heard.values()))
 
     def apply(self, rows: Sequence[PaneRow]) -> None:
         """Take up rows as the store holds them."""
         places = self._places
+        beats: dict[tuple[str, str], list[PaneRow]] = {}
         for row in rows:
             tenant, digest, _, statistic, group, _ = row.key
+            if statistic == BEATS:
+                of_subject = beats.get((tenant, digest))
+                if of_subject is None:
+                    of_subject = beats[tenant, digest] = []
+                of_subject.append(row)
+                continue
             place = places.get((tenant, digest, statistic, group))
             if place is None:
                 table = self.table(TableKey(tenant, digest, statistic, axes_of(group)))
                 place = places[tenant, digest, statistic, group] = table, table.enter(group)
             place[0].put(row, place[1])
+        for (tenant, digest), of_subject in beats.items():
+            self.heard(tenant, digest).take(of_subject)
 
     def table(self, key: TableKey) -> Table:
         """The table, empty where no row of it has come."""
@@ -273,9 +286,17 @@ class PaneMirror:
             found = self._tables[key] = Table()
         return found
 
+    def heard(self, tenant: str, manifest_digest: str) -> Heard:
+        """What heartbeats under a manifest say, nothing where none has come."""
+        found = self._heard.get((tenant, manifest_digest))
+        if found is None:
+            found = self._heard[tenant, manifest_digest] = Heard()
+        return found
+
     def tenants(self, manifest_digest: str) -> list[str]:
         """Tenants with rows of a manifest, sorted."""
-        return sorted({key.tenant for key in self._tables if key.manifest_digest == manifest_digest})
+        heard = [tenant for tenant, digest in self._heard if digest == manifest_digest]
+        return sorted({key.tenant for key in self._tables if key.manifest_digest == manifest_digest}.union(heard))
 
     def totals(self, statistic: str) -> Mapping[str, int]:
         """Sum of the first column by group over every pane and partition: the ledger."""
