@@ -11,8 +11,6 @@ from scipy import special
 
 from detectors.arrays import Float, as_float
 
-_AT_ONCE = 32_768
-"""Products held at a time, few enough to stay in the processor's cache."""
 _KNOT_Z = tuple(float(z) for z in special.ndtri([0.5, 0.95, 0.99]))
 
 
@@ -65,27 +63,28 @@ def latency_curve(p50_h: float, p95_h: float, p99_h: float) -> LatencyCurve:
 
 def expected_arrivals(
     inferences: ArrayLike,
-    pane_mid_h: ArrayLike,
+    pane: ArrayLike,
+    cell: ArrayLike,
     *,
+    pane_mid_h: ArrayLike,
+    cells: int,
     window_start_h: float,
     window_end_h: float,
     coverage: ArrayLike,
     curve: LatencyCurve,
 ) -> Float:
-    """Labels expected to arrive in a window (C,), from inferences (C, P) of panes whose middles are at `pane_mid_h` (P,).
+    """Labels expected to arrive in a window, shape (cells,), from inferences (R,) of a `pane` (R,) and `cell` (R,) each.
 
-    Times are hours from any common origin. Each pane gives inferences x coverage x the curve's rise over the window, nothing
-    for the time before its own middle. `coverage`, the share that is ever labelled, is one number or (C,).
+    Panes are numbers from 0 with their middles at `pane_mid_h` (P,); times are hours from any common origin. Each pane gives
+    inferences x coverage x the curve's rise over the window, nothing for the time before its own middle. `coverage`, the
+    share that is ever labelled, is one number or (cells,). A cell's rows are added up in the order in which they stand.
 
     >>> curve = latency_curve(24.0, 96.0, 240.0)
-    >>> expected_arrivals([[100, 100]], [0, 24], window_start_h=24, window_end_h=48, coverage=0.5, curve=curve).round(2).tolist()
+    >>> window = dict(pane_mid_h=[0, 24], cells=1, window_start_h=24, window_end_h=48, coverage=0.5, curve=curve)
+    >>> expected_arrivals([100, 100], [0, 1], [0, 0], **window).round(2).tolist()
     [39.73]
     """
     middle = as_float(pane_mid_h)
     rise = curve.cdf(window_end_h - middle) - curve.cdf(window_start_h - middle)
-    counts, weight = np.atleast_2d(np.asarray(inferences)), np.maximum(rise, 0.0)
-    total = np.zeros(len(counts))
-    step = max(1, _AT_ONCE // max(len(weight), 1))
-    for first in range(0, len(counts), step):
-        total[first : first + step] = (counts[first : first + step] * weight).sum(axis=1)
-    return total * as_float(coverage)
+    arriving = as_float(inferences) * np.maximum(rise, 0.0)[np.asarray(pane, np.int64)]
+    return np.bincount(np.asarray(cell, np.int64), arriving, cells) * as_float(coverage)

@@ -6,16 +6,17 @@ scope; each base pane stands for its middle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from detectors.estimate import Insufficient, Outcome, Reason
 from detectors.label_arrivals import expected_arrivals, latency_curve
 from detectors.negative_binomial import count_ratio
-from surveillance.arrays import Int
+from surveillance.arrays import Float, Int
 from surveillance.evaluation.judging import Judged, Moment, Subject
-from surveillance.evaluation.mirror import Table, merged, places_of
+from surveillance.evaluation.mirror import merged
+from surveillance.evaluation.row_log import RowLog, Rows
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.evaluation.windowed import WindowedMonitor, scope_with_feature
@@ -26,43 +27,6 @@ from surveillance.panes.statistics import Arrival
 from surveillance.times import HOUR_MS
 
 
-class _Grid:
-    """Counts of a table as a dense array (columns, groups, panes), brought up to date row by row."""
-
-    def __init__(self, table: Table, pane_ms: int) -> None:
-        self._table, self._pane_ms = table, pane_ms
-        self._changed = table.subscribe()
-        self.first_ms = 0
-        self.counts: Int = np.zeros((len(Arrival), 0, 0), np.int64)
-
-    def update(self) -> None:
-        first = self._table.earliest
-        if first is None or not self._changed:
-            return
-        end = max(pane for pane, _ in self._changed) + self._pane_ms
-        _, groups, panes = self.counts.shape
-        if first != self.first_ms or len(self._table.groups) > groups or self._column(end) > panes:
-            self._rebuild(first)
-        counts = np.array(list(self._changed.values()))
-        changed = places_of(self._changed)
-        self.counts[:, changed[:, 1], (changed[:, 0] - self.first_ms) // self._pane_ms] = counts.T
-        self._changed.clear()
-
-    def _rebuild(self, first_ms: int) -> None:
-        """Room for twice as many panes and groups, so that growing is rare."""
-        self.first_ms, panes = first_ms, self._table.panes
-        columns = self._column(max(panes) + self._pane_ms)
-        self.counts = np.zeros((len(Arrival), 2 * len(self._table.groups), 2 * columns), np.int64)
-        self._changed.update(self._table.everything())
-
-    def _column(self, at_ms: int) -> int:
-        return (at_ms - self.first_ms) // self._pane_ms
-
-    def column(self, start_ms: int, end_ms: int) -> slice:
-        """Index range of the panes of [start, end)."""
-        return slice(max(0, self._column(start_ms)), max(0, self._column(end_ms)))
-
-
 class ArrivalsMonitor(WindowedMonitor):
     """A windowed monitor whose expectation reaches back over all earlier inferences."""
 
@@ -70,36 +34,36 @@ class ArrivalsMonitor(WindowedMonitor):
 
     def __init__(self, subject: Subject, monitor: Monitor) -> None:
         super().__init__(subject, monitor)
-        self._grids = {id(sums): _Grid(sums.table, sums.pane_ms) for sums in self._sums}
+        self._logs = {id(sums): RowLog(sums.table, len(Arrival)) for sums in self._sums}
 
     def scopes(self, series: Series, sums: WindowSums, start: int, end: int, moment: Moment) -> Iterator[Judged]:
-        table, pane_ms = sums.table, sums.pane_ms
-        grid = self._grids[id(sums)]
-        grid.update()
-        seen = table.seen_before(end)
-        latency = self.subject.plan.manifest.baselines.label_latency
-        if not seen:
+        table, rows = sums.table, self._logs[id(sums)].rows()
+        seen = np.array(table.seen_before(end), np.int64)
+        if not len(seen):
             if not series.axes:
                 yield Judged(series, (), start, Finding(Insufficient(Reason.NO_EXPOSURE)), ())
             return
-        before, inside = grid.column(grid.first_ms, end), grid.column(start, end)
-        chosen = slice(len(seen)) if len(seen) == len(table.groups) else seen
-        inferences, labelled = (grid.counts[column][chosen, before] for column in (Arrival.INFERENCES, Arrival.LABELLED))
-        observed = grid.counts[Arrival.ARRIVALS][chosen, inside].sum(axis=1)
-        counts = np.stack([inferences.sum(axis=1), observed, labelled.sum(axis=1)], axis=1)
-        middles = (grid.first_ms + (np.arange(inferences.shape[1]) + 0.5) * pane_ms) / HOUR_MS
-        outcomes = self._outcomes(latency, inferences, middles, observed, start, end)
-        covered = self._mature_coverage(grid, seen, end, latency)
-        for code, outcome, coverage, counted in zip(seen, outcomes, covered, counts.tolist(), strict=True):
+        assert table.earliest is not None
+        before, groups = rows.between(table.earliest, end), len(table.groups)
+        observed = rows.between(start, end).sums(Arrival.ARRIVALS, groups)
+        inferences, labelled = (before.sums(column, groups) for column in (Arrival.INFERENCES, Arrival.LABELLED))
+        expected = self._expected(before, groups, sums.pane_ms, start, end)
+        counts = np.stack([inferences, observed, labelled], axis=1)[seen].tolist()
+        outcomes, covered = self._outcomes(observed[seen], expected, seen), self._mature_coverage(before, seen, end)
+        for code, outcome, coverage, counted in zip(seen.tolist(), outcomes, covered, counts, strict=True):
             finding = Finding(outcome, p=getattr(outcome, "p", None), coverage=coverage)
             yield Judged(series, scope_with_feature(series, table.groups[code]), start, finding, tuple(counted))
 
     def revision(self, reach: int, end: int) -> dict[int, int]:
         return merged(sums.table.largest_version for sums in self._sums)
 
-    def _outcomes(
-        self, latency: LabelLatency | None, inferences: Int, middles: np.ndarray, observed: Int, start: int, end: int
-    ) -> list[Outcome]:
+    @property
+    def _latency(self) -> LabelLatency | None:
+        return self.subject.plan.manifest.baselines.label_latency
+
+    def _expected(self, before: Rows, groups: int, pane_ms: int, start: int, end: int) -> Float | None:
+        """Labels expected in [start, end) of each group, shape (groups,); None where the manifest does not say."""
+        latency = self._latency
         if (
             latency is None
             or latency.p50_h is None
@@ -107,28 +71,38 @@ class ArrivalsMonitor(WindowedMonitor):
             or latency.p99_h is None
             or latency.expected_coverage is None
         ):
-            return [Insufficient(Reason.UNKNOWN_REFERENCE)] * len(observed)
-        expected = expected_arrivals(
-            inferences,
-            middles,
+            return None
+        first_ms = int(before.pane_ms[0])
+        pane = (before.pane_ms - first_ms) // pane_ms
+        return expected_arrivals(
+            before.counts[:, Arrival.INFERENCES],
+            pane,
+            before.code,
+            pane_mid_h=(first_ms + (np.arange(pane[-1] + 1) + 0.5) * pane_ms) / HOUR_MS,
+            cells=groups,
             window_start_h=start / HOUR_MS,
             window_end_h=end / HOUR_MS,
             coverage=latency.expected_coverage,
             curve=latency_curve(latency.p50_h, latency.p95_h, latency.p99_h),
         )
-        return count_ratio(observed, expected, dispersion=latency.dispersion or 1.0, level=self.monitor.interval.level)
 
-    def _mature_coverage(self, grid: _Grid, seen: Sequence[int], end: int, latency: LabelLatency | None) -> list[float | None]:
+    def _outcomes(self, observed: Int, expected: Float | None, seen: Int) -> list[Outcome]:
+        latency = self._latency
+        if expected is None or latency is None:
+            return [Insufficient(Reason.UNKNOWN_REFERENCE)] * len(observed)
+        return count_ratio(observed, expected[seen], dispersion=latency.dispersion or 1.0, level=self.monitor.interval.level)
+
+    def _mature_coverage(self, before: Rows, seen: Int, end: int) -> list[float | None]:
         """Of each group labelled over inferences of the newest mature window that holds inferences; None where there is none."""
         found: list[float | None] = [None] * len(seen)
+        latency = self._latency
         if latency is None or self.size_ms is None:
             return found
-        maturity, window = latency.maturity, end
-        searching, codes = np.arange(len(seen)), np.array(seen, np.int64)
-        while window > grid.first_ms and len(searching):
-            inside = grid.column(window - self.size_ms, window)
+        maturity, window, searching = latency.maturity, end, np.arange(len(seen))
+        while window > before.pane_ms[0] and len(searching):
+            inside, groups = before.between(window - self.size_ms, window), int(seen[-1]) + 1
             inferences, labelled = (
-                grid.counts[column][codes[searching], inside].sum(axis=1) for column in (Arrival.INFERENCES, Arrival.LABELLED)
+                inside.sums(column, groups)[seen[searching]] for column in (Arrival.INFERENCES, Arrival.LABELLED)
             )
             mature = inferences > 0
             if maturity.or_age_ms is None or end < window + maturity.or_age_ms:

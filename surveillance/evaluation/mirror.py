@@ -168,7 +168,8 @@ class Table:
         found: dict[int, int] = {}
         for pane in self.inside(start_ms, end_ms, pane_ms):
             for partition, version in self.versions[pane].items():
-                found[partition] = max(version, found.get(partition, -1))
+                if version > found.get(partition, -1):
+                    found[partition] = version
         return found
 
     def inside(self, start_ms: int, end_ms: int, pane_ms: int) -> Iterable[int]:
@@ -236,7 +237,8 @@ def merged(revisions: Iterable[Mapping[int, int]]) -> dict[int, int]:
     found: dict[int, int] = {}
     for revision in revisions:
         for partition, version in revision.items():
-            found[partition] = max(version, found.get(partition, -1))
+            if version > found.get(partition, -1):
+                found[partition] = version
     return found
 
 

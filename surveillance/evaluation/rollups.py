@@ -17,6 +17,10 @@ Measure = Callable[[Int], Int]
 """A number of each group (R,) from its counts (R, length) that adds up as they do: that of a sum is the sum of those."""
 
 
+_SPARSE = 10
+"""Of fewer than one filled count in so many only those are added up."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Counts (R, length) of the groups that have rows in a span, and their codes (R,), each once."""
@@ -24,6 +28,7 @@ class Block:
     codes: Int
     counts: Int
     _measured: dict[Measure, Int] = field(default_factory=dict)
+    _filled: list[tuple[Int, Int | None, Int]] = field(default_factory=list)
 
     def measured(self, measure: Measure) -> Int:
         """What a measure gives for these counts, shape (R,); worked out once."""
@@ -31,6 +36,26 @@ class Block:
         if found is None:
             found = self._measured[measure] = measure(self.counts)
         return found
+
+    def add_to(self, total: Int, place: Int) -> None:
+        """Add to `total` (T, length) the counts of each group whose code has a `place` (groups,) in it, -1 = none."""
+        if not self._filled:
+            self._filled.append(self._entries())
+        code, column, count = self._filled[0]
+        at = place[code]
+        wanted = at >= 0
+        if column is None:
+            total[at[wanted]] += count[wanted]
+        else:
+            total[at[wanted], column[wanted]] += count[wanted]
+
+    def _entries(self) -> tuple[Int, Int | None, Int]:
+        """Codes, columns and counts of what is not zero, each place once; where that is much whole rows, and no columns."""
+        filled = np.flatnonzero(self.counts)
+        if len(filled) * _SPARSE > self.counts.size:
+            return self.codes, None, self.counts
+        row, column = np.divmod(filled, self.counts.shape[1])
+        return self.codes[row], column, self.counts[row, column]
 
 
 Panes = Mapping[int, Mapping[int, Int]]

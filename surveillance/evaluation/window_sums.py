@@ -29,9 +29,7 @@ class WindowSums:
         place = np.full(len(self.table.groups), -1)
         place[codes] = np.arange(len(codes))
         for block in self.table.blocks(start_ms, end_ms, self.pane_ms):
-            at = place[block.codes]
-            wanted = at >= 0
-            total[at[wanted]] += block.counts[wanted]
+            block.add_to(total, place)
 
     def measured(self, measure: Measure, start_ms: int, end_ms: int) -> Int:
         """A measure of the counts of every group over [start, end), shape (groups,)."""
