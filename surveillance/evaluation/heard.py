@@ -61,10 +61,10 @@ class Heard:
         """Take up rows, in any order: an older row of a key says nothing that a newer one does not say."""
         at = np.array(self._places_of(rows), np.int64)
         counts = np.concatenate([row.counts for row in rows]).reshape(len(rows), BEATS_LENGTH)
-        is_news = (counts > 0) > self._is_known[at]
-        row, column = np.divmod(np.flatnonzero(is_news), BEATS_LENGTH)
+        row, column = np.divmod(np.flatnonzero((counts > 0) > self._is_known[at]), BEATS_LENGTH)
         if len(row):
-            place = at[row]
+            # Two rows of one key say the same things.
+            place, column = np.divmod(np.unique(at[row] * BEATS_LENGTH + column), BEATS_LENGTH)
             self._is_known[place, column] = True
             for reader in self._readers:
                 reader.append(Facts(self._group[place], self._pane_ms[place], column))

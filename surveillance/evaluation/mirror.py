@@ -113,8 +113,7 @@ class Table:
                 revised.add(pane_ms)
             if version > self.largest_version.get(partition, -1):
                 self.largest_version[partition] = version
-        if self._rollups.blocks:
-            self._rollups.forget(pane_ms)
+        self._rollups.forget(pane_ms)
         for total in self._totals:
             total.change(row, code, earlier)
         place = pane_ms, code

@@ -37,6 +37,8 @@ class NewestValues:
         self._device = self._gateway = np.zeros(0, np.int64)
         self._slot, self._value = np.zeros(0, np.int64), np.zeros(0)
         self._waiting = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        self._newest: DeviceValues | None = None
+        """Until a number is merged."""
 
     def update(self, reached: int | None) -> bool:
         """Take up changed rows; True where they change what was known before the slot reached."""
@@ -67,6 +69,11 @@ class NewestValues:
         if due:
             self._take(slots[:due], codes[:due], values[:due])
             self._waiting = (slots[due:], codes[due:], values[due:])
+        if self._newest is None:
+            self._newest = self._newest_of_each()
+        return self._newest
+
+    def _newest_of_each(self) -> DeviceValues:
         heard = np.flatnonzero(self._slot > _NEVER)
         order = self._slot[heard] * len(self.gateways) + self._gateway[heard]
         newest = np.full(len(self.devices), np.iinfo(np.int64).min)
@@ -87,7 +94,7 @@ class NewestValues:
         slots, values = self._slot.copy(), self._value.copy()
         slots[code[newer]], values[code[newer]] = slot[newer], value[newer]  # ascending: the last one written is the newest
         changed = bool((values != self._value).any() or ((slots > _NEVER) != (self._slot > _NEVER)).any())
-        self._slot, self._value = slots, values
+        self._slot, self._value, self._newest = slots, values, None
         return changed
 
     def _grow(self) -> None:
@@ -102,5 +109,6 @@ class NewestValues:
         device, gateway = ({name: at for at, name in enumerate(names)} for names in (self.devices, self.gateways))
         self._device = np.array([device[one["device"]] for one in levels], np.int64)
         self._gateway = np.array([gateway[one["gateway"]] for one in levels], np.int64)
+        self._newest = None
         self._slot = np.concatenate([self._slot, np.full(missing, _NEVER)])
         self._value = np.concatenate([self._value, np.zeros(missing)])

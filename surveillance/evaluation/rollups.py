@@ -69,9 +69,13 @@ class Rollups:
         self._panes = panes
         self.blocks: dict[tuple[int, int], Block | None] = {}
         """(width, start) -> block, None where the span has no rows. Width 0 = one pane."""
+        self._end_ms = 0
+        """No block holds a pane from here on."""
 
     def forget(self, pane_ms: int) -> None:
         """Rows of this pane have changed."""
+        if pane_ms >= self._end_ms:
+            return
         self.blocks.pop((0, pane_ms), None)
         for width in (HOUR_MS, DAY_MS):
             self.blocks.pop((width, floor_to(pane_ms, width)), None)
@@ -100,6 +104,7 @@ class Rollups:
             rows = self._panes[at_ms]
             found = Block(np.fromiter(rows, np.int64, len(rows)), np.stack(list(rows.values())))
             self.blocks[0, at_ms] = found
+            self._end_ms = max(self._end_ms, at_ms + 1)
         return found
 
     def _block(self, at_ms: int, width_ms: int, pane_ms: int) -> Block | None:
@@ -108,6 +113,7 @@ class Rollups:
         key = (width_ms, at_ms)
         if key not in self.blocks:
             self.blocks[key] = self._joined(at_ms, at_ms + width_ms, width_ms, pane_ms)
+            self._end_ms = max(self._end_ms, at_ms + width_ms)
         return self.blocks[key]
 
     def _joined(self, start_ms: int, end_ms: int, width_ms: int, pane_ms: int) -> Block | None:

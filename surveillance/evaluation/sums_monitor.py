@@ -65,9 +65,9 @@ class _Maturity(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What one scope reports: its own numbers, or those of a parent."""
+    """What a scope reports that is pooled to a parent."""
 
-    pooled_to: Scope | None
+    pooled_to: Scope
     counts: list[int]
     finding: Finding
     mature: _Maturity
@@ -105,20 +105,19 @@ class SumsMonitor(WindowedMonitor):
         found = self._findings(request, sums, series.axes, _Placed(seen, window.starts), mature)
         counts, starts, reach = (each.tolist() for each in (window.counts, window.starts, window.reach))
         for at, finding in enumerate(found):
-            own = _Answer(None, counts[at], finding, mature[at])
-            if pools and _is_small(finding):
-                own = self._pooled(series, scopes[at], start, end, moment) or own
+            pooled = self._pooled(series, scopes[at], start, end, moment) if pools and _is_small(finding) else None
+            pooled_to, counted, answer, ripe = pooled or (None, counts[at], finding, mature[at])
             yield Judged(
-                series=series,
-                scope=scopes[at],
-                start_ms=starts[at],
-                finding=own.finding,
-                counts=tuple(own.counts),
-                mature=own.mature.reached,
-                mature_from_ms=own.mature.from_ms,
-                pooled_to=own.pooled_to,
+                series,
+                scopes[at],
+                starts[at],
+                answer,
+                tuple(counted),
+                ripe.reached,
+                pooled_to,
                 extended=starts[at] != start,
                 code=seen[at],
+                mature_from_ms=ripe.from_ms,
                 reach_ms=reach[at] if reach[at] < start else None,
             )
 

@@ -50,25 +50,21 @@ _ALL_MET = {MET}
 _BREACHED_IF = {True: BREACHED, False: MET}
 
 
-class _Asked(NamedTuple):
-    """A number that was found, what was found with it, and the level whose conditions are looked at."""
-
-    estimate: Estimate
-    finding: Finding
-    level: LevelLimit
-    family: int
-
-
 def level_verdict(level: LevelLimit, finding: Finding, family: int = 1) -> Verdict:
     """Verdict of one level's conditions together; `family` = scopes that share an e-value's limit (e-Bonferroni)."""
     outcome = finding.outcome
-    asked = _Asked(outcome, finding, level, family) if isinstance(outcome, Estimate) else None
     found = BREACHED if level.conditions else INCONCLUSIVE
     for key, limit in level.conditions.items():
         if key == "coverage_mature_below":  # the one condition that asks for no number
             verdict = INCONCLUSIVE if finding.coverage is None else _BREACHED_IF[finding.coverage < limit]
+        elif not isinstance(outcome, Estimate):
+            verdict = INCONCLUSIVE
+        elif key == "e":
+            verdict = INCONCLUSIVE if outcome.e is None else _BREACHED_IF[outcome.e >= limit * family]
+        elif key == "missed":
+            verdict = _BREACHED_IF[outcome.value >= limit and _enough_gateways(level, finding)]
         else:
-            verdict = INCONCLUSIVE if asked is None else _CONDITIONS[key](asked, limit)
+            verdict = _CONDITIONS[key](outcome, finding, limit)
         if verdict is MET:
             return verdict
         if verdict is INCONCLUSIVE:
@@ -84,32 +80,23 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
     return MET if found == _ALL_MET else INCONCLUSIVE
 
 
-def _at_least(asked: _Asked, limit: float) -> Verdict:
-    return BREACHED if asked.estimate.value >= limit else MET
+def _at_least(estimate: Estimate, finding: Finding, limit: float) -> Verdict:
+    return BREACHED if estimate.value >= limit else MET
 
 
-def _p(asked: _Asked, limit: float) -> Verdict:
-    p = asked.finding.p
-    return INCONCLUSIVE if p is None else _BREACHED_IF[p * asked.finding.looks < limit]
+def _p(estimate: Estimate, finding: Finding, limit: float) -> Verdict:
+    p = finding.p
+    return INCONCLUSIVE if p is None else _BREACHED_IF[p * finding.looks < limit]
 
 
-def _e(asked: _Asked, limit: float) -> Verdict:
-    e = asked.estimate.e
-    return INCONCLUSIVE if e is None else _BREACHED_IF[e >= limit * asked.family]
-
-
-def _identical(asked: _Asked, limit: int) -> Verdict:
-    run = asked.finding.identical
+def _identical(estimate: Estimate, finding: Finding, limit: int) -> Verdict:
+    run = finding.identical
     return INCONCLUSIVE if run is None else _BREACHED_IF[run >= limit]
 
 
-def _hit(asked: _Asked, limit: bool) -> Verdict:
-    hit = asked.finding.hit
+def _hit(estimate: Estimate, finding: Finding, limit: bool) -> Verdict:
+    hit = finding.hit
     return INCONCLUSIVE if hit is None else _BREACHED_IF[hit]
-
-
-def _missed(asked: _Asked, limit: int) -> Verdict:
-    return _BREACHED_IF[asked.estimate.value >= limit and _enough_gateways(asked.level, asked.finding)]
 
 
 def _enough_gateways(level: LevelLimit, finding: Finding) -> bool:
@@ -118,51 +105,50 @@ def _enough_gateways(level: LevelLimit, finding: Finding) -> bool:
     return finding.silent is not None and finding.silent(level.missed) >= level.gateways
 
 
-def _value_above(asked: _Asked, limit: float) -> Verdict:
+def _value_above(estimate: Estimate, finding: Finding, limit: float) -> Verdict:
     """Of the value, or of the bounds where the monitor is judged by those."""
-    if asked.finding.above_by is None:
-        return _BREACHED_IF[asked.estimate.value > limit]
-    lower, upper = asked.finding.above_by
+    if finding.above_by is None:
+        return _BREACHED_IF[estimate.value > limit]
+    lower, upper = finding.above_by
     if lower > limit:
         return BREACHED
     return MET if upper is not None and upper <= limit else INCONCLUSIVE
 
 
-def _value_below(asked: _Asked, limit: float) -> Verdict:
-    return _BREACHED_IF[asked.estimate.value < limit]
+def _value_below(estimate: Estimate, finding: Finding, limit: float) -> Verdict:
+    return _BREACHED_IF[estimate.value < limit]
 
 
-def _interval_above(asked: _Asked, limit: float) -> Verdict:
-    if asked.estimate.lower > limit:
+def _interval_above(estimate: Estimate, finding: Finding, limit: float) -> Verdict:
+    if estimate.lower > limit:
         return BREACHED
-    return MET if asked.estimate.upper <= limit else INCONCLUSIVE
+    return MET if estimate.upper <= limit else INCONCLUSIVE
 
 
-def _interval_below(asked: _Asked, limit: float) -> Verdict:
-    if asked.estimate.upper < limit:
+def _interval_below(estimate: Estimate, finding: Finding, limit: float) -> Verdict:
+    if estimate.upper < limit:
         return BREACHED
-    return MET if asked.estimate.lower >= limit else INCONCLUSIVE
+    return MET if estimate.lower >= limit else INCONCLUSIVE
 
 
-def _outside(asked: _Asked, limit: tuple[float, float]) -> Verdict:
-    (low, high), estimate = limit, asked.estimate
+def _outside(estimate: Estimate, finding: Finding, limit: tuple[float, float]) -> Verdict:
+    low, high = limit
     if estimate.upper < low or estimate.lower > high:
         return BREACHED
     return MET if low <= estimate.lower and estimate.upper <= high else INCONCLUSIVE
 
 
-def _ratio_to_baseline(asked: _Asked, limit: float) -> Verdict:
-    baseline = asked.finding.baseline
-    return INCONCLUSIVE if baseline is None else _interval_above(asked, limit * baseline)
+def _ratio_to_baseline(estimate: Estimate, finding: Finding, limit: float) -> Verdict:
+    baseline = finding.baseline
+    return INCONCLUSIVE if baseline is None else _interval_above(estimate, finding, limit * baseline)
 
 
-def _never(asked: _Asked, limit: object) -> Verdict:
+def _never(estimate: Estimate, finding: Finding, limit: object) -> Verdict:
     return MET
 
 
-_CONDITIONS: Mapping[str, Callable[[_Asked, Any], Verdict]] = {
+_CONDITIONS: Mapping[str, Callable[[Estimate, Finding, Any], Verdict]] = {
     "p": _p,
-    "e": _e,
     "effect_min": _at_least,
     "ge": _at_least,
     "llr": _at_least,
@@ -171,7 +157,6 @@ _CONDITIONS: Mapping[str, Callable[[_Asked, Any], Verdict]] = {
     "confirmed_causal": _never,  # a signed decision on an event, which no count can be
     "identical_windows": _identical,
     "hit": _hit,
-    "missed": _missed,
     "above": _value_above,
     "below": _value_below,
     "abs": _interval_above,
@@ -182,4 +167,5 @@ _CONDITIONS: Mapping[str, Callable[[_Asked, Any], Verdict]] = {
     "outside": _outside,
     "ratio_to_baseline": _ratio_to_baseline,
 }
-"""By contract key; the rest of contract/monitors.md's keys qualify a condition, or ask for no number."""
+"""By contract key. Two more stand in `level_verdict`, for a finding does not say all that they need; the rest of
+contract/monitors.md's keys qualify a condition, or ask for no number."""

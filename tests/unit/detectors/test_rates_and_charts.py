@@ -163,8 +163,11 @@ def test_a_latency_curve_that_falls_is_refused(points):
 def test_arrivals_are_expected_only_after_the_inference():
     curve = latency_curve(24.0, 96.0, 240.0)
     expected = expected_arrivals(
-        [[100, 0, 0], [0, 0, 100], [100, 100, 0]],
-        [0.0, 24.0, 90.0],
+        [100, 100, 100, 100],
+        [0, 2, 0, 1],
+        [0, 1, 2, 2],
+        pane_mid_h=[0.0, 24.0, 90.0],
+        cells=3,
         window_start_h=24,
         window_end_h=48,
         coverage=[0.5, 0.5, 1.0],

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surveillance.evaluation.mirror import PaneMirror, TableKey
+from surveillance.evaluation.window_sums import WindowSums
 from surveillance.panes.rows import PaneKey, PaneRow
 from surveillance.times import DAY_MS, HOUR_MS, MINUTE_MS, floor_to
 
@@ -44,6 +45,24 @@ def test_a_sum_over_a_window_is_that_of_its_rows_at_their_newest_version(pane_ms
         first = data.draw(st.integers(0, steps - 1))
         start, end = origin + first * pane_ms, origin + data.draw(st.integers(first + 1, steps)) * pane_ms
         assert table.sums(start, end, pane_ms, 2).tolist() == expected(rows, table.groups, start, end)
+
+
+@pytest.mark.parametrize("columns", [3, 60])
+@given(data=st.data())
+def test_windows_that_reach_back_add_up_the_groups_asked_for_whether_rows_are_full_or_almost_empty(columns, data):
+    mirror = PaneMirror()
+    table = mirror.table(TableKey("t", "m", "use.v1", ("site",)))
+    places = data.draw(st.dictionaries(st.tuples(st.integers(0, 3), st.integers(0, 30)), st.integers(0, columns - 1), min_size=1))
+    for (site, at), column in places.items():
+        counts = np.zeros(columns, np.int64)
+        counts[column] = at + 1
+        mirror.apply([PaneRow(row(site, START_MS + at * HOUR_MS, 1, 0).key, 1, counts)])
+    codes = np.array(data.draw(st.permutations(range(len(table.groups)))), np.int64)[: data.draw(st.integers(1, 4))]
+    first, last = sorted(data.draw(st.tuples(st.integers(0, 31), st.integers(0, 31))))
+    start, end = START_MS + first * HOUR_MS, START_MS + last * HOUR_MS
+    total = np.full((len(codes), columns), 7, np.int64)
+    WindowSums(table, HOUR_MS, columns, cumulative=False).add_to(total, codes, start, end)
+    assert (total - 7).tolist() == table.sums(start, end, HOUR_MS, columns)[codes].tolist()
 
 
 def test_a_window_of_a_month_of_narrow_panes_is_read_in_whole_days():
