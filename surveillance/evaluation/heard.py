@@ -63,8 +63,9 @@ class Heard:
         counts = np.concatenate([row.counts for row in rows]).reshape(len(rows), BEATS_LENGTH)
         row, column = np.divmod(np.flatnonzero((counts > 0) > self._is_known[at]), BEATS_LENGTH)
         if len(row):
-            # Two rows of one key say the same things.
-            place, column = np.divmod(np.unique(at[row] * BEATS_LENGTH + column), BEATS_LENGTH)
+            news = np.sort(at[row] * BEATS_LENGTH + column)
+            is_first = np.append(True, news[1:] > news[:-1])  # two rows of one key say the same things
+            place, column = np.divmod(news[is_first], BEATS_LENGTH)
             self._is_known[place, column] = True
             for reader in self._readers:
                 reader.append(Facts(self._group[place], self._pane_ms[place], column))

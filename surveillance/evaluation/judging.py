@@ -99,10 +99,11 @@ def evidence_of(
     tenant, digest, monitor_id, shared = subject.tenant, subject.plan.digest, monitor.id, family if asks_e else None
     all_mature = all(one.mature for one in judged)
     mature_from_ms = max((one.mature_from_ms for one in judged if one.mature_from_ms is not None), default=None)
+    levels_of = _Levels(monitor, family, partial).of
     found = []
     for one, p in zip(judged, adjusted, strict=True):
         finding = one.finding
-        levels = _levels(monitor, finding, p, family, partial)
+        levels = levels_of(finding, p)
         found.append(
             # By place: this is made for every scope and window, and names would take most of the time.
             Evidence(
@@ -135,18 +136,32 @@ def evidence_of(
     return found
 
 
-def _levels(monitor: Monitor, finding: Finding, p: float | None, family: int, partial: bool) -> Mapping[str, Verdict]:
-    """Verdict of each level; a partial window meets none."""
-    limits = monitor.limits.by_level
-    if finding.coverage is None and not finding.exhausted and isinstance(finding.outcome, Insufficient):
-        return dict.fromkeys(limits, Verdict.INCONCLUSIVE)  # only these two can decide anything without a number
-    adjusted = finding if finding.p == p else finding._replace(p=p)
-    levels = {level: level_verdict(limit, adjusted, family) for level, limit in limits.items()}
-    if finding.exhausted:
-        levels |= dict.fromkeys(_exhausted_levels(monitor), Verdict.BREACHED)
-    if partial:
-        levels = {level: Verdict.INCONCLUSIVE if verdict is Verdict.MET else verdict for level, verdict in levels.items()}
-    return levels
+class _Levels:
+    """Verdicts of the levels of one monitor at one window end. Most scopes meet all or none: they share one mapping."""
+
+    def __init__(self, monitor: Monitor, family: int, partial: bool) -> None:
+        self._monitor, self._family, self._partial = monitor, family, partial
+        self._limits = monitor.limits.by_level
+        self._none_known = dict.fromkeys(self._limits, Verdict.INCONCLUSIVE)
+        self._all_met = self._none_known if partial else dict.fromkeys(self._limits, Verdict.MET)
+        self._met = [Verdict.MET] * len(self._limits)
+
+    def of(self, finding: Finding, p: float | None) -> Mapping[str, Verdict]:
+        """Of one scope, with its adjusted p-value; a partial window meets none."""
+        if finding.coverage is None and not finding.exhausted and isinstance(finding.outcome, Insufficient):
+            return self._none_known  # only these two can decide anything without a number
+        adjusted = finding if finding.p == p else finding._replace(p=p)
+        verdicts = [level_verdict(limit, adjusted, self._family) for limit in self._limits.values()]
+        if finding.exhausted:
+            exhausted = _exhausted_levels(self._monitor)
+            verdicts = [
+                Verdict.BREACHED if level in exhausted else one for level, one in zip(self._limits, verdicts, strict=True)
+            ]
+        if verdicts == self._met:
+            return self._all_met
+        if self._partial:
+            verdicts = [Verdict.INCONCLUSIVE if one is Verdict.MET else one for one in verdicts]
+        return dict(zip(self._limits, verdicts, strict=True))
 
 
 def _exhausted_levels(monitor: Monitor) -> list[str]:
