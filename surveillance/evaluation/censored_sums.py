@@ -34,7 +34,9 @@ class CensoredSums(WindowSums):
         ]
         if rows:
             panes, codes, counts = zip(*rows, strict=True)
-            np.add.at(total, np.array(codes), self._waits(np.array(panes, np.int64), np.stack(counts)))
+            waits = self._waits(np.array(panes, np.int64), np.stack(counts))
+            row, column = np.divmod(np.flatnonzero(waits), self.length)  # few of a row's bins hold anything
+            np.add.at(total.reshape(-1), np.array(codes)[row] * self.length + column, waits[row, column])
         return total
 
     def add_to(self, total: Int, codes: Int, start_ms: int, end_ms: int) -> None:
