@@ -33,11 +33,11 @@ class Heard:
         self.gateways: list[str] = []
         self.number: dict[str, int] = {}
         """Device -> its index."""
-        self.of_group: Int = np.zeros((0, 2), np.int64)
-        """Device and gateway of each group."""
         self.largest_version: dict[int, int] = {}
         """Partition -> largest version among all rows: the revision of what reads them."""
         self._code: dict[str, int] = {}
+        self._pairs: list[tuple[int, int]] = []
+        self._of_group: Int = np.zeros((0, 2), np.int64)
         self._gateway_number: dict[str, int] = {}
         self._places: dict[int, dict[str, int]] = {}
         """Pane -> group -> its row of the three arrays that follow, whose last rows are spare."""
@@ -49,6 +49,13 @@ class Heard:
     def __len__(self) -> int:
         """How many groups and panes have a row."""
         return self._count
+
+    @property
+    def of_group(self) -> Int:
+        """Device and gateway of each group, shape (groups, 2)."""
+        if len(self._of_group) < len(self._pairs):
+            self._of_group = np.array(self._pairs, np.int64)
+        return self._of_group
 
     def subscribe(self) -> list[Facts]:
         """What collects facts, from all that are known on; the reader empties it."""
@@ -101,7 +108,7 @@ class Heard:
     def _enter(self, group: str) -> int:
         """Index of a group, a new one where it has none yet."""
         code = self._code.setdefault(group, len(self._code))
-        if code == len(self.of_group):
+        if code == len(self._pairs):
             levels = scope_of(group)
             device = self.number.setdefault(levels["device"], len(self.devices))
             if device == len(self.devices):
@@ -109,5 +116,5 @@ class Heard:
             gateway = self._gateway_number.setdefault(levels["gateway"], len(self.gateways))
             if gateway == len(self.gateways):
                 self.gateways.append(levels["gateway"])
-            self.of_group = np.concatenate([self.of_group, np.array([[device, gateway]], np.int64)])
+            self._pairs.append((device, gateway))
         return code
