@@ -15,6 +15,8 @@ from surveillance.incidents.cause import cause_text
 from surveillance.incidents.incident import Incident
 from surveillance.ingest.ledger import Ledger
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_operation import HeartbeatGap
+from surveillance.manifest.metrics_safety import RunRule, TrendTest
 from surveillance.manifest.model_limits import LevelLimit
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.times import to_text
@@ -72,12 +74,21 @@ def summary_text(incident: Incident, evidence: Evidence, manifest: Manifest, mon
     what = {"open": "is breached", "resolved": "is met again"}[incident.state]
     limit = monitor.limits.by_level.get(incident.level)
     against = "" if limit is None else " against " + ", ".join(f"{key} {value}" for key, value in limit_body(limit).items())
-    # A window may begin long before the harm, so it is not said that the harm began there.
-    since = f"; the first window breached began {to_text(incident.breached_since_ms)}" if incident.state == "open" else ""
+    since = _since_text(incident, evidence, manifest, monitor) if incident.state == "open" else ""
     subject = (
         f"{monitor.id} ({monitor.metric.type}) {what} at level {incident.level} for {where} of {manifest.release.release_id}"
     )
     return f"{subject}: {estimate_text(evidence)}{_p_text(incident, evidence, limit)}{against}{since}."
+
+
+def _since_text(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> str:
+    """What is known of when it began. A window may begin long before the harm, so it is not said that the harm began there."""
+    if isinstance(monitor.metric, HeartbeatGap) and isinstance(evidence.outcome, Estimate):
+        silent_ms = round(evidence.outcome.value) * manifest.surveillance.telemetry.heartbeat_interval_ms
+        return f"; not heard since {to_text(evidence.end_ms - silent_ms)}"
+    if monitor.is_per_label or (monitor.is_cumulative and not isinstance(monitor.metric, TrendTest | RunRule)):
+        return f"; it counts from {to_text(incident.breached_since_ms)} on, where the first event of this manifest is"
+    return f"; the first window breached began {to_text(incident.breached_since_ms)}"
 
 
 def estimate_text(evidence: Evidence) -> str:

@@ -78,6 +78,7 @@ def test_the_sequential_test_signals_at_the_event_that_crosses(ward: Line) -> No
     mu = 100 / 10_000 * 21  # uses through the pane of the first event; one event is below M
     assert 2 * math.log(2 / (mu + 0.1)) - (2 - mu - 0.1) == pytest.approx(incident["estimate"]["value"], abs=1e-9)
     assert (incident["level"], incident["estimate"]["n"]) == ("investigate", 2)
+    assert f"it counts from {to_text(BEGIN_MS)} on" in incident["summary"]
     (status,) = of_kind(lines, "status")
     assert status["estimate"]["value"] == pytest.approx(3 * math.log(3 / 0.41) - (3 - 0.41), abs=1e-9)
     assert of_kind(lines, "trigger") == []
