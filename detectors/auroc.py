@@ -84,7 +84,7 @@ def _area(bins: Occupied, neg: Float, pos: Float, n0: Float, n1: Float, exact: b
     above_neg *= pos
     of_positives = bins.sum(above_neg) / (4.0 * size1 * size0 * size0) - (1.0 - area) ** 2
     variance = of_positives / np.maximum(size1 - 1.0, 1.0) + of_negatives / np.maximum(size0 - 1.0, 1.0)
-    return np.clip(area, 0.0, 1.0), variance
+    return np.maximum(np.minimum(area, 1.0), 0.0), variance
 
 
 def _placements(bins: Occupied, counts: Float, n: Float, exact: bool) -> Float:
@@ -93,9 +93,9 @@ def _placements(bins: Occupied, counts: Float, n: Float, exact: bool) -> Float:
         # One running sum over all cells would round, and the rows of one cell show in the next.
         cells = np.split(counts, bins.begins[1:])
         return 2.0 * np.concatenate([np.cumsum(cell[::-1])[::-1] for cell in cells]) - counts
-    # A running sum that each cell enters with all its rows and leaves with none.
+    # A running sum that enters each cell with all its rows and leaves it with none.
     above = np.negative(counts)
-    filled = bins.counts > 0
+    filled = slice(None) if bins.filled is None else bins.filled
     above[bins.begins[filled]] += n[filled]
     np.cumsum(above, out=above)
     above *= 2.0

@@ -85,7 +85,7 @@ def _reasons(value: Float, lower: Float, upper: Float, refusals: Sequence[Refusa
 
 
 def _whole_numbers(n: Float) -> list[int]:
-    whole: list[int] = np.where(n > 0, np.minimum(n, _LARGEST_N), 0.0).astype(np.int64).tolist()
+    whole: list[int] = np.fmin(np.fmax(n, 0.0), _LARGEST_N).astype(np.int64).tolist()
     return whole
 
 
