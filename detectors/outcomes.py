@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, make_dataclass
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
@@ -46,26 +46,37 @@ def outcomes(
     reasons = _reasons(value, lower, upper, refusals)
     whole = _whole_numbers(n)
     methods = repeat(method) if isinstance(method, str) else method
-    found: list[Outcome] = list(_estimates(value.tolist(), lower.tolist(), upper.tolist(), whole, methods, _known(p), _known(e)))
+    found = _estimates(value.tolist(), lower.tolist(), upper.tolist(), whole, methods, _known(p), _known(e))
     for cell, reason in reasons.items():
         found[cell] = Insufficient(reason, whole[cell])
     return found
 
 
-def _estimates(*columns: Iterable[object]) -> list[Estimate]:
+class _Draft:
+    """What becomes an `Estimate` when its class is set: the same slots, not frozen and not checked."""
+
+    __slots__ = Estimate.__slots__
+
+
+def _estimates(*columns: Iterable[object]) -> list[Outcome]:
     """Estimates from their fields, each a column over the cells.
 
-    An `Estimate` costs four times as much to call, because it is frozen and checks its bounds. Here those were checked of all
-    cells at once: bounds contain the value, and a cell that is not finite is refused.
+    It takes a sixth of the time of as many calls, because what a call checks of one cell was checked of all at once: bounds
+    contain the value, and a cell that is not finite is refused.
     """
-    drafts = list(map(_Draft, *columns))
-    for draft in drafts:
+    found: list[Any] = []
+    for value, lower, upper, n, method, p, e in zip(*columns, strict=False):
+        draft: Any = _Draft()
+        draft.value = value
+        draft.lower = lower
+        draft.upper = upper
+        draft.n = n
+        draft.method = method
+        draft.p = p
+        draft.e = e
         draft.__class__ = Estimate
-    return drafts
-
-
-_Draft = make_dataclass("_Draft", [(field.name, field.type) for field in fields(Estimate)], slots=True)
-"""What becomes an `Estimate` when its class is set: the same slots, not frozen and not checked."""
+        found.append(draft)
+    return found
 
 
 def _known(numbers: Float | None) -> Iterable[float | None]:
