@@ -17,7 +17,7 @@ from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_inputs import NormalChart
 from surveillance.manifest.metrics_operation import RateRatio
 from surveillance.manifest.model_baselines import FeatureBaseline
-from surveillance.manifest.season import seasonal
+from surveillance.manifest.reference_rate import reference_rate
 from surveillance.panes.binning import bin_count, feature_distribution
 from surveillance.panes.standard_scale import standard_scale
 from surveillance.panes.statistics import Shape
@@ -49,19 +49,12 @@ def standard_of(manifest: Manifest, metric: NormalChart, scope: Scope, end_ms: i
 
 
 def _expected_rate(manifest: Manifest, metric: NormalChart, scope: Scope, end_ms: int) -> float | None:
-    """The operational figure of the same words as a share, in the season of the metric that has its key for id."""
+    """The operational figure of the same words as a share, in its season."""
     if metric.numerator is None or metric.denominator is None:
         return None
     ratio = RateRatio(type="poisson_rate_ratio", numerator=metric.numerator, exposure=metric.denominator)
-    operational, own = manifest.baselines.operational, own_level(scope)
-    for key in ratio.baseline_keys:
-        if key == "alerts_per_100_encounters" and metric.denominator != "encounters":
-            continue
-        figure = (operational.figure(key, *own) if own is not None else None) or operational.figure(key)
-        if figure is not None and figure.value is not None:
-            season = manifest.baselines.metric(key)
-            return seasonal(figure.value / 100.0, season.month_factor if season is not None else None, end_ms)
-    return None
+    found = reference_rate(manifest, ratio, own_level(scope), end_ms)
+    return None if found is None else found.value
 
 
 def totals_of(manifest: Manifest, metric: NormalChart, counts: Int) -> tuple[Float, Int]:

@@ -39,8 +39,8 @@ class RateRatio(MetricKind):
     def baseline_keys(self) -> tuple[str, ...]:
         """Keys of `baselines.operational` that can hold the reference rate, first come first served."""
         own = f"{self.numerator}_per_100_{self.exposure}"
-        fallback = ("alerts_per_100_encounters",) if self.numerator in ("alerts", "alert_onsets") else ()
-        return (own, *(key for key in fallback if key != own))
+        shared = self.numerator in ("alerts", "alert_onsets") and self.exposure == "encounters"
+        return (own, "alerts_per_100_encounters") if shared and own != "alerts_per_100_encounters" else (own,)
 
 
 class RateOf(MetricKind):

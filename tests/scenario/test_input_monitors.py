@@ -266,6 +266,20 @@ def test_a_rate_that_is_higher_every_march_is_no_incident_in_march():
     assert told(watched, harm, 3, seasonal).opened("rate") == ["investigate"]
 
 
+def test_alerts_that_are_more_frequent_every_march_are_no_burden_in_march():
+    def seasonal(document: Line) -> None:
+        document["baselines"]["metrics"] = [{"id": "alerts_per_100_encounters", "month_factor": [1, 1, 1.6] + [1] * 9}]
+
+    metric = {"type": "poisson_rate_ratio", "numerator": "alerts", "exposure": "encounters"}
+    watched = [monitor("burden", metric, {"investigate": {"rr_ci_lower_above": 1.1}}, window="w1h")]
+    rows = [(hour * HOUR_MS + at * 20_000, {"score": 0.9 if at % 5 < 2 else 0.1}) for hour in range(3) for at in range(180)]
+    found = told(watched, rows, 3, seasonal)
+    assert found.of("burden")["estimate"]["value"] == pytest.approx(1.0), "40 % is what March has"
+    assert found.opened("burden") == []
+    assert told(watched, rows, 3).of("burden")["estimate"]["value"] == pytest.approx(1.6)
+    assert told(watched, rows, 3).opened("burden") == ["investigate"]
+
+
 def test_a_mean_score_is_charted_against_the_score_baseline():
     def with_moments(document: Line) -> None:
         document["baselines"]["score"] |= {"mean": 0.3, "sd": 0.2}

@@ -12,9 +12,8 @@ from detectors.proportion import proportion
 from surveillance.arrays import Int
 from surveillance.evaluation.estimators.request import Estimator, Request, own_level
 from surveillance.evaluation.verdict import Finding
-from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_operation import RateOf, RateRatio
-from surveillance.manifest.model_operational import Figure
+from surveillance.manifest.reference_rate import reference_rate
 from surveillance.panes.statistics import Use
 
 _WORDS = {
@@ -66,27 +65,17 @@ def _rate_ratios(request: Request) -> list[Finding]:
     """Field rate over the reference rate of each scope: its own where the manifest has one, else the overall one."""
     metric = request.series.monitor.metric
     assert isinstance(metric, RateRatio)
-    figures = [_figure(metric, own_level(scope), request.manifest) for scope in request.scopes]
+    stated = [reference_rate(request.manifest, metric, own_level(scope), request.end_ms) for scope in request.scopes]
     k, n = counted(request.counts, metric.numerator), counted(request.counts, metric.exposure)
-    rates = np.array([figure.value / 100 if figure is not None and figure.value is not None else np.nan for figure in figures])
-    exposures = np.array([figure.n if figure is not None and figure.n else np.nan for figure in figures])
+    rates = np.array([np.nan if one is None else one.value for one in stated])
+    exposures = np.array([np.nan if one is None or not one.exposure else one.exposure for one in stated])
     if request.manifest.interval_of(request.series.monitor).method == "exact_poisson":
-        exposures = np.full(len(figures), np.nan)  # the reference rate is taken as known
+        exposures = np.full(len(stated), np.nan)  # the reference rate is taken as known
     found = rate_ratio(
         k, n, reference_rate=rates, reference_events=rates * exposures, reference_exposure=exposures, level=request.level
     )
     unknown = Finding(Insufficient(Reason.UNKNOWN_REFERENCE))
     return [unknown if np.isnan(rates[at]) else Finding(outcome) for at, outcome in enumerate(found)]
-
-
-def _figure(metric: RateRatio, own: tuple[str, str] | None, manifest: Manifest) -> Figure | None:
-    keys = [key for key in metric.baseline_keys if key != "alerts_per_100_encounters" or metric.exposure == "encounters"]
-    for key in keys:
-        figure = manifest.baselines.operational.figure(key, *own) if own is not None else None
-        figure = figure or manifest.baselines.operational.figure(key)
-        if figure is not None and figure.value is not None:
-            return figure
-    return None
 
 
 def _rate_sizes(request: Request) -> Int:
