@@ -6,6 +6,8 @@ A beat's code follows from two counts per slot (see `statistics.Beats`): 2 s sta
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from surveillance.arrays import Int
@@ -14,19 +16,25 @@ from surveillance.evaluation.slot_log import NONE, SlotLog
 from surveillance.panes.statistics import BEAT_SLOTS, Beats
 
 
+class Beaten(NamedTuple):
+    """Of each device at each of some ticks, (devices, ticks): missed beats, -1 before its first beat, and the gateway."""
+
+    missed: Int
+    gateway: Int
+    """Index of the gateway of its newest beat; of two that tell of the same beat that of the greater name."""
+
+
 class BeatLog:
     """Beats of the devices of one manifest, whose heartbeats come every `interval_ms`."""
 
     def __init__(self, heard: Heard, interval_ms: int) -> None:
         self.interval_ms = interval_ms
         self.heard = heard
-        self.gateway = np.zeros(0, np.int64)
-        """Of each device the index of the gateway of its newest beat."""
         self._beats, self._events = SlotLog(), SlotLog()
-        self._newest_beat = np.zeros(0, np.int64)
+        """Of groups, that is of a device through a gateway, and of devices."""
         self._news = heard.subscribe()
-        self._rank = np.zeros(0, np.int64)
-        """Of each gateway its place in the order of names."""
+        self._by_name = self._rank = np.zeros(0, np.int64)
+        """Gateways in the order of their names, and of each gateway its place in it."""
 
     @property
     def first_tick(self) -> int | None:
@@ -34,10 +42,21 @@ class BeatLog:
         code = self._beats.first_slot
         return None if code is None else code // 2 + 1
 
-    def missed(self, ticks: Int) -> Int:
-        """Missed beats of each device at each multiple of the interval, (devices, ticks), -1 before its first beat."""
-        last = self._beats.newest(2 * ticks, len(self.heard.devices))
-        return np.where(last == NONE, NONE, ticks - last // 2 - last % 2)
+    def beaten(self, ticks: Int) -> Beaten:
+        """What is known of each device at multiples of the interval (ticks,), from the beats up to each."""
+        of_group, gateways = self.heard.of_group, len(self.heard.gateways)
+        if not gateways:
+            return Beaten(*np.full((2, 0, len(ticks)), NONE))
+        if len(self._rank) != gateways:
+            self._by_name = np.argsort(np.array(self.heard.gateways))
+            self._rank = np.argsort(self._by_name)
+        code = self._beats.newest(2 * ticks, len(of_group))
+        by_name = np.where(code == NONE, NONE, code * gateways + self._rank[of_group[:, 1]][:, None])
+        newest = np.full((len(self.heard.devices), len(ticks)), NONE, np.int64)
+        np.maximum.at(newest, of_group[:, 0], by_name)
+        last, rank = np.divmod(newest, gateways)
+        missed = np.where(newest == NONE, NONE, ticks - last // 2 - last % 2)
+        return Beaten(missed, self._by_name[rank])
 
     def heard_before(self, ticks: Int) -> Int:
         """Slot of the newest event of each device before each tick, (devices, ticks), -1 where there is none."""
@@ -49,46 +68,27 @@ class BeatLog:
         self._events.forget_before(tick - 1)
 
     def update(self, judged_tick: int | None) -> bool:
-        """Take up what is news; True where it changes what was known at a tick that has been judged."""
+        """Take up what is news; True where it changes what was known at the last tick that was judged."""
         if not self._news:
             return False
-        group, pane_ms, column = (np.concatenate(parts) for parts in zip(*self._news, strict=True))
+        facts = Facts(*(np.concatenate(parts) for parts in zip(*self._news, strict=True)))
         self._news.clear()
-        self._grow()
-        beat, event = self._take(Facts(group, pane_ms, column))
+        block, at = np.divmod(facts.column, BEAT_SLOTS)
+        slot, is_event = facts.pane_ms // self.interval_ms + at, block == Beats.ANY_EVENT
+        code = 2 * slot[~is_event] + (block[~is_event] == Beats.INSIDE)
+        is_late = judged_tick is not None and bool((code <= 2 * judged_tick).any())
+        before = self.beaten(np.array([judged_tick])) if is_late else None
+        self._beats.add(facts.group[~is_event], code, len(self.heard.of_group))
+        device = self.heard.of_group[facts.group[is_event], 0]
+        event = self._events.add(device, slot[is_event], len(self.heard.devices))
         if judged_tick is None:
             return False
-        # All that could be seen at the judged tick is forgotten, so what is no later than it is news there.
-        return (beat is not None and beat <= 2 * judged_tick) or (event is not None and event < judged_tick)
+        # All of an event that could be seen at the judged tick is forgotten, so what is older than it is news there.
+        changed = before is not None and not _same(before, self.beaten(np.array([judged_tick])))
+        return changed or (event is not None and event < judged_tick)
 
-    def _take(self, facts: Facts) -> tuple[int | None, int | None]:
-        """Codes of the earliest beat and the earliest event that were not forgotten yet."""
-        block, at = np.divmod(facts.column, BEAT_SLOTS)
-        slot, of_group = facts.pane_ms // self.interval_ms + at, self.heard.of_group[facts.group]
-        is_event, devices = block == Beats.ANY_EVENT, len(self.heard.devices)
-        of_beat = of_group[~is_event]
-        code = 2 * slot[~is_event] + (block[~is_event] == Beats.INSIDE)
-        self._hear_through(of_beat, code)
-        beat = self._beats.add(of_beat[:, 0], code, devices)
-        return beat, self._events.add(of_group[is_event, 0], slot[is_event], devices)
 
-    def _hear_through(self, of_group: Int, code: Int) -> None:
-        """The gateway of a device is that of its newest beat; of two that tell of the same beat the greater name."""
-        device, gateway = of_group[:, 0], of_group[:, 1]
-        if (self.gateway[device] == gateway).all():
-            np.maximum.at(self._newest_beat, device, code)
-            return
-        if len(self._rank) != len(self.heard.gateways):
-            self._rank = np.argsort(np.argsort(np.array(self.heard.gateways)))
-        newest, standing = self._newest_beat[device], self._rank[self.gateway[device]]
-        newer = np.flatnonzero((code > newest) | ((code == newest) & (self._rank[gateway] > standing)))
-        newer = newer[np.lexsort((self._rank[gateway[newer]], code[newer]))]
-        # Ascending: the last one written is the newest.
-        self.gateway[device[newer]], self._newest_beat[device[newer]] = gateway[newer], code[newer]
-
-    def _grow(self) -> None:
-        """Know every device that was heard."""
-        missing = len(self.heard.devices) - len(self.gateway)
-        if missing:
-            self.gateway = np.concatenate([self.gateway, np.zeros(missing, np.int64)])
-            self._newest_beat = np.concatenate([self._newest_beat, np.full(missing, NONE)])
+def _same(one: Beaten, other: Beaten) -> bool:
+    """Whether the same is known of every device that was heard."""
+    heard = other.missed != NONE
+    return np.array_equal(one.missed, other.missed) and np.array_equal(one.gateway[heard], other.gateway[heard])

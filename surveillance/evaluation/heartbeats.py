@@ -115,10 +115,12 @@ class HeartbeatMonitor:
 
     def _missed(self, ticks: Int) -> _Missed:
         log, heard = self._log, self._log.heard
-        of_device = np.where(self._logs.ended(ticks), _ABSENT, log.missed(ticks))
+        beaten = log.beaten(ticks)
+        of_device = np.where(self._logs.ended(ticks), _ABSENT, beaten.missed)
         # A device that has no series says nothing of its gateway.
         of_gateway = np.full((len(heard.gateways), len(ticks)), _NOT_COUNTED)
-        np.minimum.at(of_gateway, log.gateway, np.where(of_device == _ABSENT, _NOT_COUNTED, of_device))
+        counted = np.where(of_device == _ABSENT, _NOT_COUNTED, of_device)
+        np.minimum.at(of_gateway, (beaten.gateway, np.arange(len(ticks))), counted)
         of_gateway[of_gateway == _NOT_COUNTED] = _ABSENT
         counts = of_device.max(axis=0, keepdims=True)
         if self.monitor.axes:

@@ -81,7 +81,7 @@ def test_of_two_gateways_that_tell_of_the_same_beat_the_greater_name_counts_whic
     for batch in [rows] if together else [[one] for one in rows]:
         heard.take(batch)
         log.update(None)
-    assert heard.gateways[log.gateway[0]] == "b"
+    assert heard.gateways[log.beaten(np.array([8])).gateway[0, 0]] == "b"
 
 
 def test_the_gateway_of_a_device_is_that_of_its_newest_beat_and_an_older_one_told_later_changes_nothing():
@@ -90,7 +90,9 @@ def test_the_gateway_of_a_device_is_that_of_its_newest_beat_and_an_older_one_tol
     for gateway, slot, expected in (("a", 5, "a"), ("b", 9, "b"), ("a", 8, "b"), ("a", 10, "a")):
         heard.take([row(0, gateway, 0, {beat(slot)})])
         log.update(None)
-        assert heard.gateways[log.gateway[0]] == expected
+        assert heard.gateways[log.beaten(np.array([20])).gateway[0, 0]] == expected
+    through = log.beaten(np.array([5, 6, 8, 9, 10, 11])).gateway[0].tolist()
+    assert [heard.gateways[at] for at in through[1:]] == ["a", "a", "a", "b", "a"], "of a tick, by the beats up to it"
 
 
 def test_a_beat_at_the_very_start_of_a_slot_is_heard_there_and_one_inside_it_from_the_next_on():
@@ -98,7 +100,7 @@ def test_a_beat_at_the_very_start_of_a_slot_is_heard_there_and_one_inside_it_fro
     log = BeatLog(heard, MINUTE_MS)
     heard.take([row(0, "a", 0, {beat(3, at_start=True)}), row(1, "a", 0, {beat(3)})])
     log.update(None)
-    assert log.missed(np.array([2, 3, 4, 6])).tolist() == [[-1, 0, 1, 3], [-1, -1, 0, 2]]
+    assert log.beaten(np.array([2, 3, 4, 6])).missed.tolist() == [[-1, 0, 1, 3], [-1, -1, 0, 2]]
 
 
 def test_a_beat_that_is_told_late_is_news_of_a_tick_that_was_judged_and_one_told_again_is_none():
@@ -111,6 +113,30 @@ def test_a_beat_that_is_told_late_is_news_of_a_tick_that_was_judged_and_one_told
     assert log.update(10)
     heard.take([row(0, "a", 0, {beat(3), beat(6)}, version=3)])
     assert not log.update(10)
+
+
+def test_a_gateway_of_a_greater_name_that_tells_late_of_the_newest_beat_is_news_and_one_that_tells_of_an_older_beat_is_none():
+    heard = Heard()
+    log = BeatLog(heard, MINUTE_MS)
+    heard.take([row(0, "b", 0, {beat(6)})])
+    log.update(None)
+    log.forget_before(10)
+    heard.take([row(0, "c", 0, {beat(5)})])
+    assert not log.update(10)
+    heard.take([row(0, "a", 0, {beat(6)})])
+    assert not log.update(10)
+    heard.take([row(0, "c", 0, {beat(5), beat(6)}, version=2)])
+    assert log.update(10)
+    assert heard.gateways[log.beaten(np.array([10])).gateway[0, 0]] == "c"
+
+
+def test_a_row_that_says_nothing_names_its_device_and_no_beat():
+    heard = Heard()
+    log = BeatLog(heard, MINUTE_MS)
+    assert log.beaten(np.array([3])).missed.shape == (0, 1)
+    heard.take([row(0, "a", 0, set())])
+    assert not log.update(None)
+    assert log.beaten(np.array([3])).missed.tolist() == [[-1]]
 
 
 def test_heartbeats_make_a_tenant_known_and_are_counted_among_the_rows():

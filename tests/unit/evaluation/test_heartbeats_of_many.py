@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,29 @@ def test_incidents_and_states_are_the_same_however_often_one_looks():
     lines = [([one.line for judged in told for one in judged.decisions], evaluator.status()) for evaluator, told in looks]
     assert lines[0] == lines[1] == lines[2]
     assert len(lines[0][0]) == 2
+
+
+@pytest.mark.parametrize("every", [1, 4, 15])
+def test_a_device_that_moves_to_another_gateway_was_silent_at_the_one_it_was_last_heard_through(every):
+    known = registry()
+    digest = known.all()[0].digest
+    evaluator = Evaluator(known)
+    evaluator.take([PaneRow(PaneKey("default", digest, 0, statistics.SPAN, "", START_MS), 0, np.ones(1, np.int64))])
+    lines = []
+    for tick in range(every, 61, every):
+        for gateway, heard in (("a", range(6)), ("b", range(14, 60))):
+            counts = np.zeros((len(Beats), BEAT_SLOTS), np.int64)
+            slots = [at for at in heard if at < tick]
+            counts[Beats.INSIDE, slots] = counts[Beats.ANY_EVENT, slots] = 1
+            key = PaneKey("default", digest, 0, statistics.BEATS, f"device=d0&gateway={gateway}", START_MS)
+            evaluator.take([PaneRow(key, tick, counts.reshape(-1))] if slots else [])
+        at_ms = START_MS + tick * TICK_MS
+        lines += [one.line for one in evaluator.judge(Moment(at_ms, at_ms, at_ms, final=True)).decisions]
+    told = {(str(line["scope"]), line["state"], line["opened_at"]) for line in lines}
+    opened_at = to_text(START_MS + 12 * TICK_MS)
+    assert ("{'gateway': 'a'}", "open", opened_at) in told, "it was silent there, whatever it did later"
+    assert not any(scope == "{'gateway': 'b'}" for scope, _, _ in told)
+    assert ("{'device': 'd0'}", "resolved", opened_at) in told
 
 
 def test_a_device_that_is_heard_leaves_evidence_once_a_day_and_its_state_is_that_of_the_newest_beat():
