@@ -17,5 +17,11 @@ silent = np.errstate(all="ignore")
 
 
 def as_float(values: ArrayLike) -> Float:
-    """The values as float64, so that no sum of counts can overflow; a new array unless they were float64 already."""
+    """The values as float64, so that no sum of counts can overflow; a new array unless they were float64 already.
+
+    >>> as_float(np.array([2**62, 2**62])).sum() == 2.0**63
+    np.True_
+    >>> as_float([1, 2]).tolist()
+    [1.0, 2.0]
+    """
     return np.asarray(values, dtype=np.float64)

@@ -18,7 +18,8 @@ def bounded_mean(
 ) -> list[Outcome]:
     """Mean of n rows with its normal interval, sd with n - 1, cut to [0, 1]; sums in millionths; all (C,).
 
-    `p` is two-sided, of the mean against `reference` (C,), which is taken as known; none where that is NaN.
+    `p` is two-sided, of the mean against `reference` (C,), which is taken as known; none where that is NaN. Both take the mean
+    as normal, which that of many bounded values is in the limit (Lindeberg 1922, Math. Z. 15:211).
 
     `no_exposure` where n is 0; `degenerate_outcomes` where it is 1, or where no values from 0 to 1 have such sums.
 

@@ -37,6 +37,12 @@ class Estimate:
 
     Raises:
         ValueError: a number is not finite, or not lower <= value <= upper.
+
+    >>> Estimate(0.2, 0.06, 0.51, 10, "wilson").upper
+    0.51
+    >>> Estimate(0.2, 0.3, 0.51, 10, "wilson")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: estimate is not finite, or its bounds are out of order: Estimate(value=0.2, lower=0.3, ...
     """
 
     value: float
@@ -54,7 +60,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Insufficient:
-    """No number: the reason, the n at hand and the n that would be needed (0 where n is not what is missing)."""
+    """No number: the reason, the n at hand and the n that would be needed (0 where n is not what is missing).
+
+    >>> Insufficient(Reason.BELOW_MINIMUM_N, n=12, needed=30).needed
+    30
+    """
 
     reason: Reason
     n: int = 0

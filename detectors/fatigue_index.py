@@ -28,8 +28,9 @@ def fatigue_index(
 ) -> list[Outcome]:
     """Mean of three shares, all counts (C,): acks under `HASTY_ACK_MS`, repeated alerts, overrides without a reason.
 
-    A share of nothing (no ack, no override) is left out of the mean. Bounds are the means of the shares' Wilson bounds: the mean
-    of intervals that all hold is an interval that holds, whatever the shares have to do with each other. `n` = alerts.
+    A share of nothing (no ack, no override) is left out of the mean. Bounds are the means of the shares' score bounds (Wilson
+    1927, JASA 22:209), each at a third of 1 - level (Bonferroni; Dunn 1961, JASA 56:52): the mean of intervals that all hold is
+    an interval that holds, whatever the shares have to do with each other. `n` = alerts.
 
     `no_exposure` where there were no alerts, `degenerate_outcomes` where a part is no part of its whole.
 

@@ -36,7 +36,9 @@ class Histograms:
 
     @property
     def field_shares(self) -> Float:
-        """Shares of the window, (c + 1/2) / (n + B/2), Jeffreys' prior."""
+        """Shares of the window, (c + 1/2) / (n + B/2): posterior means under the prior of Jeffreys (1946, Proc. R. Soc. A
+        186:453).
+        """
         return _smooth(self.counts, self.n)
 
     @property
@@ -56,7 +58,10 @@ class Histograms:
 
     @property
     def pearson_p(self) -> Float:
-        """Upper tail of Pearson's chi2 of the 2 x B table of the counts as they are; a bin that is empty in both adds nothing."""
+        """Upper tail of the chi2 of the 2 x B table of the counts as they are (Pearson 1911, Biometrika 8:250).
+
+        A bin that is empty in both adds nothing.
+        """
         total = self.counts + self.reference
         weight = np.sqrt(self.m / np.where(self.n > 0, self.n, self.m))[:, None]
         gap = self.counts * weight - self.reference / weight

@@ -23,7 +23,11 @@ MOST_EVENTS = 20_000.0
 @dataclass(frozen=True)
 class PoissonTrendChain:
     """`expected` events by the next look, `looks` of them in a period, each at upper probability below `p`; events come at
-    `relative_risk` times the expected rate. After the last look of a period the sum begins again at 0."""
+    `relative_risk` times the expected rate. After the last look of a period the sum begins again at 0.
+
+    >>> PoissonTrendChain(10.0, 2, 0.025).critical
+    (18, 30)
+    """
 
     expected: float
     looks: int
@@ -32,11 +36,7 @@ class PoissonTrendChain:
 
     @cached_property
     def critical(self) -> tuple[int, ...]:
-        """The smallest sum that breaches, look by look.
-
-        >>> PoissonTrendChain(10.0, 2, 0.025).critical
-        (18, 30)
-        """
+        """The smallest sum that breaches, look by look."""
         return tuple(_critical(self._expected * (look + 1), self.p) for look in range(self.looks))
 
     @property

@@ -25,7 +25,8 @@ def prevalence(
     """The share of k positives in n labelled cases, both (C,), with the interval that `proportion` gives.
 
     `p` is two-sided, of a share like the `reference` (C,), which was measured on `reference_n` cases: of the score test of two
-    shares, or the binomial mid-p where `reference_n` is NaN and the reference taken as exact. None where the reference is NaN.
+    shares (pooled, as their chi2: Pearson 1900, Phil. Mag. 50:157), or the binomial mid-p (Lancaster 1961, JASA 56:223) where
+    `reference_n` is NaN and the reference taken as exact. None where the reference is NaN.
 
     `no_exposure` where n is 0, `degenerate_outcomes` where k is not between 0 and n.
 

@@ -33,7 +33,10 @@ def share_bounds(k: ArrayLike, n: ArrayLike, method: Method, level: float) -> Bo
 
 @silent
 def proportion(k: ArrayLike, n: ArrayLike, *, method: Method, level: float = 0.95) -> list[Outcome]:
-    """The share of k in n, both (C,), in [0, 1]; for the sources of the intervals see `intervals`.
+    """The share of k in n, both (C,), in [0, 1], with one of the intervals of `intervals`.
+
+    `wilson` is the score interval (Wilson 1927, JASA 22:209), `clopper_pearson` the exact one (Clopper & Pearson 1934,
+    Biometrika 26:404), `confidence_sequence` holds at all n at once (Robbins 1970, Ann. Math. Stat. 41:1397).
 
     `no_exposure` where n is 0, `degenerate_outcomes` where k is not between 0 and n.
 

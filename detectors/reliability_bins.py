@@ -1,4 +1,7 @@
-"""Groups of neighbouring score bins, and what a reliability diagram needs of each: rows, outcomes and scores."""
+"""Groups of neighbouring score bins, and what a reliability diagram needs of each: rows, outcomes and scores.
+
+Groups have equal mass, as those of Hosmer & Lemeshow (1980, Commun. Stat. A 9:1043).
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,10 @@ class ReliabilityBins:
         """Counts (C, B) in rising score order and sums of score in millionths over both labels; no `groups`: each bin is one.
 
         A bin belongs to the group in which the middle of its rows lies, so rows of one score are never parted.
+
+        >>> bins = ReliabilityBins.of([[8, 6, 0]], [[2, 4, 10]], [[1_000_000, 4_000_000, 9_000_000]], groups=2)
+        >>> bins.group.tolist(), bins.score.tolist(), bins.sums(bins.pos).tolist()
+        ([[0, 1, 1]], [[0.1, 0.4, 0.9]], [[2.0, 14.0]])
         """
         negatives, positives = np.atleast_2d(as_float(neg)), np.atleast_2d(as_float(pos))
         scores = np.atleast_2d(as_float(sum_micro)) / MICRO

@@ -30,6 +30,16 @@ class ZoneChain:
     """A rule on where points lie; they are `before` until they are `after`.
 
     A state is the zones of the last points, shape (zones ** (points - 1),).
+
+    >>> from detectors.series_cells import NormalPoint
+    >>> chain = ZoneChain(1, before=NormalPoint(), after=NormalPoint(mean=1.0))
+    >>> _, held = chain.look(chain.start(), 0)
+    >>> round(held.sum(), 5) == round(NormalPoint(mean=1.0).below(-3.0) + NormalPoint(mean=-1.0).below(-3.0), 5)
+    np.True_
+    >>> nine_on_a_side = ZoneChain(2, before=NormalPoint(), after=NormalPoint())
+    >>> _, held = nine_on_a_side.look(nine_on_a_side.start(), 0)
+    >>> round(float(held.sum()), 5)
+    0.00198
     """
 
     rule: int
@@ -80,7 +90,14 @@ class ZoneChain:
 
 @dataclass(frozen=True)
 class RisingChain:
-    """Rule 3. A state is (length of the rising run, cell of its last point), shape (points, cells)."""
+    """Rule 3. A state is (length of the rising run, cell of its last point), shape (points, cells).
+
+    >>> from detectors.series_cells import normal_cells
+    >>> chain = RisingChain(normal_cells(lambda number: 0.0, 1))
+    >>> _, held = chain.look(chain.start(), 0)
+    >>> round(float(held.sum()), 5)
+    0.0012
+    """
 
     cells: SeriesCells
 
@@ -106,7 +123,14 @@ class RisingChain:
 
 @dataclass(frozen=True)
 class AlternatingChain:
-    """Rule 4. A state is (whether the last step fell or rose, length of the alternating run, cell), shape (2, points, cells)."""
+    """Rule 4. A state is (whether the last step fell or rose, length of the alternating run, cell), shape (2, points, cells).
+
+    >>> from detectors.series_cells import normal_cells
+    >>> chain = AlternatingChain(normal_cells(lambda number: 0.0, 1))
+    >>> _, held = chain.look(chain.start(), 0)
+    >>> round(float(held.sum()), 5)
+    0.0017
+    """
 
     cells: SeriesCells
 

@@ -1,4 +1,7 @@
-"""Points of a periodic series before a harm and after it: where they lie, and on cells so narrow that their order is known."""
+"""Points of a periodic series before a harm and after it: where they lie, and on cells so narrow that their order is known.
+
+Cells stand for the points in them as those of a CUSUM's states do (Brook & Evans 1972, Biometrika 59:539).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,11 @@ class PointShape(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NormalPoint:
-    """Normal, of this mean and sd."""
+    """Normal, of this mean and sd.
+
+    >>> round(NormalPoint(mean=1.0).below(2.0), 4)
+    0.8413
+    """
 
     mean: float = 0.0
     sd: float = 1.0
@@ -43,7 +50,11 @@ class NormalPoint:
 @dataclass(frozen=True, slots=True)
 class PoissonPoint:
     """Events per use, told as (rate - `centre`) / `unit`: a Poisson number of them with this `mean`, in a Poisson number of
-    uses with the mean `uses`."""
+    uses with the mean `uses`.
+
+    >>> round(PoissonPoint(mean=8.0, uses=1000.0, centre=0.004, unit=0.002).below(3.0), 4)
+    0.7662
+    """
 
     mean: float
     uses: float
@@ -80,7 +91,15 @@ class SeriesCells:
 
 
 def normal_cells(mean: Callable[[int], float], most_points: int) -> SeriesCells:
-    """Normal points of sd 1, quiet ones of mean 0; `mean(number)` = that of a point of the harm."""
+    """Normal points of sd 1, quiet ones of mean 0; `mean(number)` = that of a point of the harm.
+
+    How often a point of the harm lies higher than a quiet one: P(z < 1 / sqrt(2)).
+
+    >>> cells = normal_cells(lambda number: 1.0, 1)
+    >>> lower, _ = cells.sides(cells.before)
+    >>> round(float(lower @ cells.after(0)), 4)
+    0.7602
+    """
     means = [mean(number) for number in range(most_points)]
     low, high = min(0.0, *means) - _REACH, max(0.0, *means) + _REACH
     edges = np.arange(math.floor(low / _STEP), math.ceil(high / _STEP) + 1) * _STEP
@@ -94,7 +113,13 @@ def normal_cells(mean: Callable[[int], float], most_points: int) -> SeriesCells:
 
 
 def poisson_cells(quiet: float, mean: Callable[[int], float], most_points: int) -> SeriesCells:
-    """Events per use, seldom among very many uses: equal counts of unequal uses are unequal, but for none, so only zeros tie."""
+    """Events per use, seldom among very many uses: equal counts of unequal uses are unequal, but for none, so only zeros tie.
+
+    >>> cells = poisson_cells(4.0, lambda number: 8.0, 1)
+    >>> lower, _ = cells.sides(cells.before)
+    >>> round(float(lower @ cells.after(0)), 4), round(float(cells.before[cells.tied].sum()), 4)
+    (0.8767, 0.0183)
+    """
     largest = max(quiet, *(mean(number) for number in range(most_points)))
     most = math.ceil(largest + _REACH * math.sqrt(largest) + 10)
     # The root of a count has a standard deviation of a half, whatever its mean.

@@ -29,7 +29,7 @@ def site_outlier(counts: VerifiedCounts, *, event: Event, level: float = 0.95) -
     ...                            flagged=[108, 111, 110, 107, 60], unflagged=[1000] * 5)
     >>> sites = site_outlier(counts, event="sensitivity")
     >>> [(round(site.value, 3), round(site.p, 3), site.n) for site in sites[-2:]]
-    [(0.865, 0.553, 89), (0.671, 0.002, 49)]
+    [(0.893, 0.553, 89), (0.499, 0.002, 49)]
     """
     share = CorrectedShare.of(counts, event)
     used = share.whole > 0

@@ -21,6 +21,7 @@ from surveillance.foresight.span_text import span_text
 from surveillance.foresight.stand_ins import stand_in
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metrics_inputs import NormalChart
+from surveillance.manifest.metrics_operation import Quantile
 from surveillance.manifest.metrics_performance import BernoulliCusum
 from surveillance.manifest.metrics_safety import MaxSprtPoisson
 from surveillance.manifest.model_limits import LevelLimit
@@ -169,9 +170,20 @@ def _nominal(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, limi
     scopes = [scope for axes in monitor.axes or ((),) for scope in scopes_of(manifest, field, axes)]
     if limit.p is not None:
         return _of_p(manifest, monitor, limit, math.fsum(scope.alike for scope in scopes))
-    if limit.coverage_mature_below is not None or limit.identical_windows is not None or limit.above is not None:
-        return 0.0, "none expected: the limit lies far from what the manifest assumes"
+    if isinstance(metric, Quantile):
+        return None, f"not estimated: baselines.operational.{metric.field} states no p50 below a p95"
+    if limit.coverage_mature_below is not None:
+        return _of_coverage(manifest, limit.coverage_mature_below)
     return None, "not estimated"
+
+
+def _of_coverage(manifest: Manifest, limit: float) -> tuple[float | None, str]:
+    latency = manifest.baselines.label_latency
+    if latency is None or latency.expected_coverage is None:
+        return None, "not estimated: baselines.label_latency.expected_coverage is absent"
+    if latency.expected_coverage <= limit:
+        return None, "not estimated: baselines.label_latency.expected_coverage is not above the limit"
+    return 0.0, "none expected: the limit lies below the coverage that the manifest assumes"
 
 
 def _of_safety_tests(

@@ -13,7 +13,9 @@ from surveillance.foresight.monitor_cells import cells_of
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import MetricKind
 from surveillance.manifest.metrics_inputs import NormalChart
+from surveillance.manifest.metrics_operation import Quantile
 from surveillance.manifest.metrics_performance import BernoulliCusum
+from surveillance.manifest.metrics_safety import MaxSprtPoisson
 from surveillance.manifest.model_limits import LEVELS, LevelLimit, Limits
 from surveillance.manifest.model_monitors import IntervalChoice, Monitor
 from surveillance.panes.plan import Series
@@ -21,7 +23,11 @@ from surveillance.panes.plan import Series
 WORST = 3
 """Monitors of a level for which a limit is looked for, the worst first."""
 INTERVAL_LEVELS = (0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999, 0.999999)
-_P_STEPS = 12
+_READ_INTERVAL = frozenset(
+    {"abs", "abs_min", "ci_lower_above", "ci_upper_below", "outside", "ratio_to_baseline", "rr_ci_lower_above"}
+)
+"""Conditions that are judged by a bound of the interval, as `above` is of waits alone."""
+_POWERS_OF_TEN = 12
 _LARGEST_RISE = 16
 _BISECTIONS = 6
 
@@ -96,24 +102,39 @@ def fits_of(
 def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, share: float) -> Fit | None:
     limit = monitor.limits.by_level[level]
 
+    def fit(key: str, now: float, found: float | None) -> Fit:
+        return Fit(monitor.id, level, key, now, found, share)
+
     rate = _by_its_type(manifest, digest, field, level)
     if isinstance(monitor.metric, BernoulliCusum | NormalChart) and limit.h is not None:
-        found = _smallest_h(limit.h, lambda h: rate(with_limit(monitor, level, "h", h)) <= share)
-        return Fit(monitor.id, level, "h", limit.h, found, share)
+        return fit("h", limit.h, _smallest(limit.h, lambda h: rate(with_limit(monitor, level, "h", h)) <= share))
+    if isinstance(monitor.metric, MaxSprtPoisson) and limit.llr is not None:
+        return fit("llr", limit.llr, _smallest(limit.llr, lambda llr: rate(with_limit(monitor, level, "llr", llr)) <= share))
     if cells_of(manifest, field, monitor):
         rate = _on_the_same_windows(manifest, digest, field, monitor, level)
     if limit.p is not None:
-        found = _first((limit.p / 10**step for step in range(1, _P_STEPS)), monitor, level, "p", rate, share)
-        return Fit(monitor.id, level, "p", limit.p, found, share)
-    if _has_interval(monitor.metric):
+        smaller = (limit.p / 10**step for step in range(1, _POWERS_OF_TEN))
+        return fit("p", limit.p, _first(smaller, monitor, level, "p", rate, share))
+    if limit.e is not None:
+        # By Markov's inequality an e-value reaches a limit at most so much oftener than one that many times as high.
+        fitting = limit.e * max(rate(monitor) / share, 1.0) if share > 0 else math.inf
+        larger = (_rounded_up(fitting * 10**step) for step in range(_POWERS_OF_TEN) if math.isfinite(fitting))
+        return fit("e", limit.e, _first(larger, monitor, level, "e", rate, share))
+    if _reads_interval(monitor.metric, limit):
         levels = (one for one in INTERVAL_LEVELS if one > monitor.interval.level)
         found = next((one for one in levels if rate(with_interval(monitor, one)) <= share), None)
-        return Fit(monitor.id, level, "interval.level", monitor.interval.level, found, share)
+        return fit("interval.level", monitor.interval.level, found)
     return None
 
 
-def _smallest_h(now: float, fits: Callable[[float], bool]) -> float | None:
-    """The smallest limit of a chart that fits, rounded up to two decimals."""
+def _rounded_up(value: float) -> float:
+    """To two digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.2g}")
+
+
+def _smallest(now: float, fits: Callable[[float], bool]) -> float | None:
+    """The smallest limit of a chart or a sequential test that fits, rounded up to two decimals."""
     low, high = now, 2 * now
     while not fits(high):
         low, high = high, 2 * high
@@ -152,8 +173,10 @@ def _on_the_same_windows(
     return rate
 
 
-def _has_interval(metric: MetricKind) -> bool:
-    return metric.interval_family != "none" or "outside" in metric.limit_keys
+def _reads_interval(metric: MetricKind, limit: LevelLimit) -> bool:
+    if metric.interval_family == "none" and "outside" not in metric.limit_keys:
+        return False
+    return not _READ_INTERVAL.isdisjoint(limit.conditions) or (isinstance(metric, Quantile) and limit.above is not None)
 
 
 def with_limit(monitor: Monitor, level: str, key: str, value: float) -> Monitor:

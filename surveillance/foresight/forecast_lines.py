@@ -133,10 +133,10 @@ def _against(line: BudgetLine) -> str:
 
 
 def _fit_text(fit: Fit) -> str:
-    share = f"its share of the budget, {fit.share:.3g} incidents per 30 days"
+    head = f"to mend: {fit.monitor_id} at {fit.level} is above its share of the budget, {fit.share:.3g} incidents per 30 days"
     if fit.value is None:
-        return f"to mend: {fit.monitor_id} at {fit.level} keeps {share}, with no {fit.key} (now {fit.now:g})"
-    return f"to mend: {fit.monitor_id} at {fit.level} keeps {share}, with {fit.key} {fit.value:g} (now {fit.now:g})"
+        return f"{head}; no value of {fit.key} would do (now {fit.now:g})"
+    return f"{head}; {fit.key} {fit.value:g} would keep it (now {fit.now:g})"
 
 
 def _seen(one: ForeseenHarm) -> str:

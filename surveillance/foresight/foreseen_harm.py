@@ -12,14 +12,13 @@ from surveillance.foresight.adverse_events import SafetyTest
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.detection import FALSE_ALARM, Detector, smallest_seen
 from surveillance.foresight.false_alarms import chart_days, normal_run_length
-from surveillance.foresight.field_scopes import scopes_of
+from surveillance.foresight.field_scopes import FieldScope, scopes_of
 from surveillance.foresight.harms import DRIFT_EFFECT, SHARE_EFFECT, Harm, dispersion_of, harm_of
 from surveillance.foresight.label_charts import LabelChart
 from surveillance.foresight.monitor_cells import cells_of, peers_of
 from surveillance.foresight.onset import Onset, Shortfall
 from surveillance.foresight.periodic_rules import is_periodic, periodic_of
 from surveillance.foresight.quiet_events import field_of
-from surveillance.foresight.quiet_time import Cell
 from surveillance.foresight.stand_ins import SLOWER, StandIn, coverage_seen, stand_in
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import Labelled
@@ -127,7 +126,7 @@ def _by_windows(
         if smallest is not None and (days is None or days > stated.within_days):
             # Days are worked out from more windows: what they say comes too late is not among what is seen in time.
             smallest = max(smallest, min(1.01 * harm.effect, harm.most))
-        yield _of_cell(monitor, cell, level, harm, days, smallest, onset.shortfall)
+        yield _of_scope(monitor, cell.scope, level, harm, days, smallest, onset.shortfall)
 
 
 def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, stated: Stated) -> Iterator[ForeseenHarm]:
@@ -136,7 +135,7 @@ def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, st
         if simpler.waits is not None
         else Harm(0.5, "labels fall by {:.0%}", 0.99, falls=True)
     )
-    for cell in simpler.cells:
+    for cell, scope in zip(simpler.cells, simpler.scopes, strict=True):
         onset = Onset(simpler.manifest, digest, simpler.field, cell, level)
         detector = Detector(simpler.manifest, onset, cell, level, 0.0, simpler.after)
         days, smallest = detector.days(harm, stated.power), detector.smallest(harm, stated.within_days, stated.power)
@@ -145,19 +144,19 @@ def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, st
             days = covered.days if harm.effect > covered.effect and (days is None or covered.days < days) else days
             seen_in_time = covered.days <= stated.within_days
             smallest = covered.effect if seen_in_time and (smallest is None or covered.effect < smallest) else smallest
-        yield _of_cell(monitor, cell, level, harm, days, smallest, onset.shortfall if days is None else None)
+        yield _of_scope(monitor, scope, level, harm, days, smallest, onset.shortfall if days is None else None)
 
 
-def _of_cell(
+def _of_scope(
     monitor: Monitor,
-    cell: Cell,
+    scope: FieldScope,
     level: str,
     harm: Harm,
     days: float | None,
     smallest: float | None,
     shortfall: Shortfall | None,
 ) -> ForeseenHarm:
-    words, scope = "none" if smallest is None else harm.told(smallest), cell.scope
+    words = "none" if smallest is None else harm.told(smallest)
     return ForeseenHarm(monitor.id, scope.scope, scope.alike, level, harm.told(harm.effect), days, smallest, words, shortfall)
 
 

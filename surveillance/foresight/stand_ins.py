@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from surveillance.foresight.assumptions import HOURS_A_WEEK, FieldAssumptions
-from surveillance.foresight.field_scopes import scopes_of
+from surveillance.foresight.field_scopes import FieldScope, scopes_of
 from surveillance.foresight.harms import Harm, harmed
 from surveillance.foresight.quiet_field import World
 from surveillance.foresight.quiet_time import Cell
@@ -23,22 +23,28 @@ from surveillance.manifest.metrics_operation import LabelArrivals, Quantile, Rat
 from surveillance.manifest.model_limits import LEVELS, LevelLimit, Limits
 from surveillance.manifest.model_monitors import IntervalChoice, Monitor
 from surveillance.manifest.model_operational import ExpectedVolume, Figure
+from surveillance.manifest.model_strata import Axis
 from surveillance.panes.plan import Series
 from surveillance.panes.statistics import USE
 from surveillance.times import DAY_MS
 
 SLOWER = 3.0
 """How many times as long waits get when something is wrong with them."""
+_SITE = Axis(id="site", source="site_id")
 _Z95 = NormalDist().inv_cdf(0.95)
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """A simpler monitor of one level in a manifest and a field of its own; `waits` and `limit` where it is about waits."""
+    """A simpler monitor of one level in a manifest and a field of its own; `waits` and `limit` where it is about waits.
+
+    `scopes` = those of the monitor that it stands in for, one for each of its own `cells`.
+    """
 
     manifest: Manifest
     field: FieldAssumptions
     cells: tuple[Cell, ...]
+    scopes: tuple[FieldScope, ...]
     waits: Figure | None = None
     limit: float = 0.0
 
@@ -99,7 +105,8 @@ def _of_waits(
     simpler = _with(monitor, rate, level, LevelLimit(ci_lower_above=1.0 - metric.q))
     exposed = field.alert_rate if of_alerts else 1.0
     world = QuietUse(rate.numerator, rate.denominator, share_longer(waits, limit), exposed)
-    return StandIn(manifest, field, tuple(_cells(manifest, field, simpler, world)), waits, limit)
+    cells = tuple(_cells(manifest, field, simpler, world))
+    return StandIn(manifest, field, cells, tuple(cell.scope for cell in cells), waits, limit)
 
 
 def _of_arrivals(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, level: str, p: float) -> StandIn | None:
@@ -111,11 +118,20 @@ def _of_arrivals(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, 
     labels = replace(field, hours=(mean,) * HOURS_A_WEEK, volume_dispersion=latency.dispersion or 1.0)
     simpler = _with(monitor, Volume(type="volume_vs_expected", tail="both"), level, LevelLimit(p=p))
     cells = tuple(_cells(manifest, labels, simpler, QuietVolume()))
-    by_site = {dict(cell.scope.scope).get("site", ""): (mean * cell.scope.share,) * HOURS_A_WEEK for cell in cells}
-    expected = ExpectedVolume(per="site" if monitor.by else "overall", hour_of_week=by_site, dispersion=latency.dispersion or 1.0)
+    # A volume is only expected of sites, labels of every scope: each scope stands as a site of its own.
+    series = Series(simpler, (_SITE.id,), None, USE)
+    by_scope = {_named(cell.scope): (mean * cell.scope.share,) * HOURS_A_WEEK for cell in cells}
+    as_sites = tuple(Cell(series, cell.scope._replace(scope=((_SITE.id, _named(cell.scope)),)), cell.world) for cell in cells)
+    expected = ExpectedVolume(per="site", hour_of_week=by_scope, dispersion=latency.dispersion or 1.0)
     operational = manifest.baselines.operational.model_copy(update={"expected_volume": expected})
     baselines = manifest.baselines.model_copy(update={"operational": operational})
-    return StandIn(manifest.model_copy(update={"baselines": baselines}), labels, cells)
+    strata = manifest.strata.model_copy(update={"axes": (_SITE,)})
+    own = manifest.model_copy(update={"baselines": baselines, "strata": strata})
+    return StandIn(own, labels, as_sites, tuple(cell.scope for cell in cells))
+
+
+def _named(scope: FieldScope) -> str:
+    return ", ".join(f"{axis}={level}" for axis, level in scope.scope)
 
 
 def _with(monitor: Monitor, metric: RateOf | Volume, level: str, limit: LevelLimit) -> Monitor:

@@ -20,6 +20,8 @@ UNIFORM = np.full(5, 0.2)
 COUNTS = np.array([[31, 40, 55, 60, 14], [20, 20, 20, 20, 20]])
 PROBS = np.array([[0.25, 0.2, 0.2, 0.25, 0.1], [0.25, 0.2, 0.2, 0.25, 0.1]])
 SIZE = np.array([1000, 400])
+MANY = 10**7
+"""So many times the counts that smoothing, which the published distances have none of, is nothing."""
 
 
 def w1(counts, probs, m, **options):
@@ -87,8 +89,58 @@ def test_jensen_shannon_of_a_published_quasi_continuous_pair():
     field = rng.choice(np.linspace(0, 2, 3), 1_000)
     levels = np.unique(np.concatenate([reference, field]))
     c, d = (np.array([(values == level).sum() for level in levels]) for values in (field, reference))
-    many = 10**6  # so many times the counts that smoothing, which theirs has none of, is nothing
-    assert np.sqrt(js([c * many], [d / d.sum()], [d.sum() * many])[0].value / np.log(2)) == pytest.approx(0.73, abs=0.005)
+    assert np.sqrt(js([c * MANY], [d / d.sum()], [d.sum() * MANY])[0].value / np.log(2)) == pytest.approx(0.73, abs=0.005)
+
+
+def test_pearsons_p_of_a_published_pair_with_a_category_that_only_the_field_has():
+    """Frouros: reference a, a, b, a, a, b, field b, a, c, c, c, c; statistic 6.1333, two degrees."""
+    found = total_variation([[1, 1, 4]], [[4 / 6, 2 / 6, 0]], [6])[0]
+    assert found.p == pytest.approx(0.04657615, abs=1e-8)
+    assert found.p == pytest.approx(stats.chi2.sf(6.13333333, 2), abs=1e-8)
+
+
+def test_psi_of_a_published_pair_of_samples_of_one_distribution():
+    """Frouros: two samples of 500 from N(1, 1) in ten equal bins over their joint range."""
+    rng = np.random.RandomState(31)
+    reference, field = rng.normal(1, 1, 500), rng.normal(1, 1, 500)
+    edges = np.linspace(min(reference.min(), field.min()), max(reference.max(), field.max()), 11)
+    c, d = (np.histogram(values, edges)[0] for values in (field, reference))
+    assert psi([c * MANY], [d / d.sum()], [d.sum() * MANY])[0].value == pytest.approx(0.01840072, abs=2e-8)
+
+
+def test_jensen_shannon_of_a_published_continuous_pair():
+    """NannyML prints 0.05; its bins are those of Doane's rule."""
+    rng = np.random.RandomState(1)
+    reference, field = rng.normal(0, 1, 10_000), rng.normal(0, 1, 1_000)
+    edges = np.histogram_bin_edges(reference, "doane")
+    c, d = (np.histogram(values, edges)[0] for values in (field, reference))
+    root = np.sqrt(js([c * MANY], [d / d.sum()], [d.sum() * MANY])[0].value / np.log(2))
+    assert root == pytest.approx(0.0472, abs=5e-5)
+    assert round(root, 2) == 0.05
+
+
+def test_p_of_a_total_variation_is_pearsons_and_not_the_published_one_of_permutations():
+    """Evidently prints .085 where ours is .142: both ask whether two samples of 88 have one distribution, of another statistic.
+
+    Theirs is the share of 1,000 permutations whose total variation is no smaller; they compare floating sums, which loses
+    some of the ties. Counted in whole rows the same permutations give .088, and all permutations .0956. Ours is Pearson's
+    chi-square of the same two counts, as the contract says: squares weigh the two large differences by what was expected.
+    """
+    reference, field = np.array([16, 18, 16, 14, 12, 12]), np.array([10, 10, 24, 24, 10, 10])
+    assert total_variation([field], [reference / 88], [88])[0].p == pytest.approx(0.1422, abs=5e-5)
+
+    both, rng = np.concatenate([np.repeat(range(6), counts) for counts in (reference, field)]), np.random.RandomState(0)
+    drawn = np.array([np.bincount(rng.choice(both, 88, replace=False), minlength=6) for _ in range(1_000)])
+    rest = reference + field - drawn
+    found = total_variation(drawn * MANY, rest / 88, np.full(1_000, 88 * MANY))
+    here = np.array([round(one.value * 88) for one in found])
+    assert here.tolist() == (np.abs(drawn - rest).sum(axis=1) // 2).tolist()
+    assert np.mean(here >= 18) == pytest.approx(0.088)
+    floating = [np.abs(one / 88 - other / 88).sum() / 2 for one, other in zip(drawn, rest, strict=True)]
+    assert np.mean(np.array(floating) >= np.abs(reference / 88 - field / 88).sum() / 2) == pytest.approx(0.085)
+
+    every = np.random.default_rng(1).multivariate_hypergeometric(reference + field, 88, 100_000)
+    assert np.mean(np.abs(2 * every - reference - field).sum(axis=1) >= 36) == pytest.approx(0.0956, abs=0.003)
 
 
 @pytest.mark.parametrize("detector", ALL)

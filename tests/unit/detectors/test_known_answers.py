@@ -61,6 +61,7 @@ def test_logits_times_1_4_lower_the_slope_and_leave_the_area(support2):
 def test_calzone(calzone, kind, cox, z, score):
     cohort = calzone(kind)
     sums, n = cohort.micro_sums(), [len(cohort.score)]
+    assert n == [5000]
     assert slope(cohort).value == pytest.approx(cox, abs=1e-3)
     assert spiegelhalter(n, sums["numerator"], sums["variance"])[0].value == pytest.approx(z, abs=5e-3)
     assert brier(n, sums["square"], sums["quartic"])[0].value == pytest.approx(score, abs=5e-5)

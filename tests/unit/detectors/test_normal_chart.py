@@ -107,16 +107,21 @@ def specificities():
 
 
 def test_a_fall_of_specificity_at_day_sixty_signals_at_day_sixty_three():
-    """DIDSR AIM-CU: thirty days of baseline, k = .5, h = 4; its S is in units of the series, ours in units of its sd."""
-    series = specificities()
+    """DIDSR AIM-CU: thirty days of baseline, k = .5, h = 4; its S is in units of the series, ours in units of its sd.
+
+    The sd divides by thirty; it, the limit H in units of the series and the mean after the change were derived independently.
+    """
+    series, h = specificities(), 4.0
     mean, sd = series[:30].mean(), series[:30].std()
+    assert (len(series), mean, sd) == (120, pytest.approx(0.8399259084839831), pytest.approx(0.03423837714957228))
+    assert (h * sd, series[60:].mean()) == pytest.approx((0.13695350859828911, 0.7794127721177365))
     sides, signals = np.zeros((1, 2)), []
     for day, z in enumerate((series - mean) / sd):
         sides = fold_cusum(sides, [z], 0.5)
-        if of_tail(sides, "both")[0] >= 4:
+        if of_tail(sides, "both")[0] >= h:
             signals.append(day)
     assert signals[0] == 63
-    assert of_tail(sides, "lower")[0] * sd == pytest.approx(2.6036, abs=5e-5)
+    assert of_tail(sides, "lower")[0] * sd == pytest.approx(2.6036368674876362)
 
 
 def test_days_until_a_running_two_sided_chart_sees_a_shift_are_the_published_ones():

@@ -7,11 +7,13 @@ import copy
 import numpy as np
 import pytest
 
+from detectors.maxsprt_poisson import critical_value
 from detectors.run_length import cusum_run_length
 from surveillance.foresight.assumptions import assumptions_of
 from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of, total_by_level
 from surveillance.foresight.fitting import BudgetLine, Fit, budget_of, fits_of, over_budget, with_interval, with_limit
 from surveillance.foresight.forecast import foresee, power_of
+from surveillance.foresight.forecast_lines import forecast_text
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.parse import parse_manifest
 from tests.unit.foresight.field import DIGEST, Document, document, manifest_of, monitor
@@ -185,3 +187,47 @@ def test_a_sequential_test_of_each_site_has_the_uses_of_its_site() -> None:
     (of_all,), (of_site,) = power_of(whole, DIGEST)[1], power_of(each, DIGEST)[1]
     assert (of_site.scope, of_site.alike) == ((("site", "1"),), 3)
     assert of_site.days == pytest.approx(of_all.days)
+
+
+def fitted(described: Document, budget: float) -> tuple[Fit, list[BudgetLine]]:
+    """What is proposed for the only monitor, and the budget lines with that in place."""
+    base = document([described], a_day=5000.0)
+    base["surveillance"]["false_alarm_budget"] = {"per_30_days": {"investigate": budget}}
+    _, fits = foreseen(base)
+    (fit,) = fits.values()
+    base["surveillance"]["monitors"][0]["limits"]["investigate"][fit.key] = fit.value or fit.now
+    return fit, foreseen(base)[0]
+
+
+def test_a_monitor_judged_by_its_e_value_is_told_an_e_that_fits() -> None:
+    described = monitor("spiegelhalter", "day", {"e": 2}, persistence=AT_ONCE)
+    quiet = rate_of(manifest_of(described, a_day=5000.0))
+    fit, lines = fitted(described, 0.1)
+    assert (fit.key, fit.now) == ("e", 2)
+    assert fit.value == pytest.approx(2 * quiet / 0.1, rel=0.1)
+    assert over_budget(lines) == []
+
+
+def test_of_a_sequential_test_the_critical_value_of_its_share_is_told() -> None:
+    ae: Document = {"id": "ae", "metric": {"type": "maxsprt_poisson", "expected_per_10k": 5, "T": 50}}
+    fit, lines = fitted(ae | {"limits": {"investigate": {"llr": 3}}}, 0.01)
+    # Two and a half events are expected a day, so that T is used up after 20 days.
+    assert fit.key == "llr"
+    assert fit.value == pytest.approx(critical_value(50.0, 0.01 * 20 / 30), abs=3 / 64 + 0.01)
+    assert over_budget(lines) == []
+
+
+def test_a_limit_of_which_no_value_fits_is_told_as_such() -> None:
+    always = monitor("prevalence", "day", {"ci_lower_above": 0.01}, persistence=AT_ONCE)
+    described = document([always], a_day=5000.0)
+    described["surveillance"]["false_alarm_budget"] = {"per_30_days": {"investigate": 1e-6}}
+    text = "\n".join(forecast_text(foresee(parse_manifest(described), DIGEST)))
+    assert "no value of interval.level would do (now 0.95)" in text
+
+
+def test_the_interval_is_proposed_only_where_a_condition_reads_it() -> None:
+    described = document([monitor("prevalence", "day", {"above": 0.1}, persistence=AT_ONCE)])
+    described["surveillance"]["false_alarm_budget"] = {"per_30_days": {"investigate": 0.01}}
+    lines, fits = foreseen(described)
+    assert not next(line for line in lines if line.level == "investigate").fits
+    assert fits == {}

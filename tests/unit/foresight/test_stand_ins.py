@@ -91,3 +91,52 @@ def test_arrivals_within_their_dispersion_raise_what_their_test_allows() -> None
     at_once = {"k": 1, "of": 1, "clear_after": 1, "cooldown": "PT0S"}
     described = monitor("label_arrivals_vs_expected", "day", {"p": 0.05}, persistence=at_once)
     assert rate(manifest_with(described, label_latency=LATENCY)) == pytest.approx(30 * 0.05 * 0.95, rel=0.2)
+
+
+def arrivals(by: list[str]) -> Manifest:
+    described = document([monitor("label_arrivals_vs_expected", "day", {"p": 0.001}, by=by)], a_day=2400.0, sites=2)
+    described["baselines"]["label_latency"] = LATENCY
+    described["strata"]["axes"].append({"id": "sex", "source": "context.sex", "values": ["F", "M"]})
+    feature = described["baselines"]["features"][0]
+    described["baselines"]["features"] = [feature | {"strata": {"sex": {"F": {"n": 10_000}, "M": {"n": 40_000}}}}]
+    return parse_manifest(described)
+
+
+def test_arrivals_of_any_axis_are_seen_like_those_of_sites() -> None:
+    _, of_sex = power_of(arrivals(["sex"]), DIGEST)
+    assert [one.scope for one in of_sex] == [(("sex", "F"),), (("sex", "M"),)]
+    assert [one.days for one in of_sex] == pytest.approx([2.0, 2.0])
+    smaller, larger = (one.smallest for one in of_sex)
+    assert smaller is not None
+    assert larger is not None
+    # A fifth of the labels, so the same test sees a loss about twice as large as that of four fifths.
+    assert 1.5 * larger < smaller < 2.5 * larger
+    assert rate(arrivals(["sex"])) < 0.1
+
+
+def test_arrivals_of_two_axes_together_are_judged_cell_by_cell() -> None:
+    _, found = power_of(arrivals(["site*sex", "site"]), DIGEST)
+    assert {(tuple(axis for axis, _ in one.scope), one.alike) for one in found} == {(("sex", "site"), 2), (("site",), 2)}
+    assert all(one.days == pytest.approx(2.0) for one in found)
+
+
+def told(manifest: Manifest) -> tuple[float | None, str]:
+    (found,) = false_alarms_of(manifest, DIGEST, assumptions_of(manifest), manifest.surveillance.monitors[0])
+    return found.per_30_days, found.how
+
+
+def test_false_alarms_of_waits_that_are_not_stated_are_unknown_and_not_none() -> None:
+    described = document([monitor("quantile", "day", {"above": 1.0}, q=0.95, field="latency_ms")])
+    per_30_days, how = told(parse_manifest(described))
+    assert per_30_days is None
+    assert how.startswith("not estimated: baselines.operational.latency_ms")
+
+
+@pytest.mark.parametrize(
+    ("latency", "known"), [(LATENCY, True), (LATENCY | {"expected_coverage": 0.5}, False), ({"p50_h": 10}, False)]
+)
+def test_a_coverage_is_quiet_only_where_more_of_it_is_expected(latency: Document, known: bool) -> None:
+    described = monitor("label_arrivals_vs_expected", "hour", {"coverage_mature_below": 0.6})
+    per_30_days, how = told(manifest_with(described, label_latency=latency))
+    assert per_30_days == (0.0 if known else None)
+    assert how.startswith("none expected" if known else "not estimated")
