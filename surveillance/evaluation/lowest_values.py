@@ -24,7 +24,7 @@ from surveillance.manifest.metrics_operation import CERTIFICATE_DAYS, LowestValu
 from surveillance.manifest.model_limits import LEVELS
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.plan import DEVICE_AXES, lowest_slot_ms
-from surveillance.times import DAY_MS
+from surveillance.times import DAY_MS, floor_to
 
 METHOD = "minimum"
 _ABSENT = -1
@@ -86,6 +86,8 @@ class LowestMonitor:
         for tick in range(begin, last + 1):
             yield from self._at(tick)
             self._judged = tick
+        if self._logs is not None and self._judged is not None:
+            self._logs.forget_before(floor_to(self._judged * self.pane_ms, self._logs.own.interval_ms))
 
     def standing(self) -> Iterator[Evidence]:
         """What stands at the newest pane of scopes that nothing was said of there; once."""
