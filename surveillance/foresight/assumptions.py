@@ -34,6 +34,8 @@ UNITS = {
     "alert_rate": "of inferences",
     "label_delay_h": "hours, median",
     "duplicate_rate": "of events",
+    "ood_share": "of scores",
+    "input_quality_mean": "mean",
 }
 
 

@@ -95,9 +95,13 @@ class Detector:
         high = harm.most if seen(harm.most) else self._largest_seen(harm, days, power)
         return smallest_seen(seen, high) if high > 0 else None
 
+    def opens_quietly(self, harm: Harm, days: float) -> bool:
+        """Whether a false alarm within so many days is so frequent that an incident says nothing of a harm of this kind."""
+        return self.power_within(harm.at(0.0), days) > FALSE_ALARM
+
     def _quiet_days(self, harm: Harm, days: float) -> float:
         """At most so many days, and so few that a false alarm in them is rare: one that comes anyway sees nothing."""
-        while days * DAY_MS > self._onset.width_ms and self.power_within(harm.at(0.0), days) > FALSE_ALARM:
+        while days * DAY_MS > self._onset.width_ms and self.opens_quietly(harm, days):
             days /= 2
         return days
 

@@ -10,7 +10,7 @@ from surveillance.foresight.assumptions import Assumption
 from surveillance.foresight.false_alarms import FalseAlarms
 from surveillance.foresight.fitting import BudgetLine, Fit
 from surveillance.foresight.forecast import Forecast
-from surveillance.foresight.foreseen_harm import ForeseenHarm, Stated
+from surveillance.foresight.foreseen_harm import NONE_SEEN, ForeseenHarm, Stated
 from surveillance.foresight.span_text import span_text
 
 _SHOWN = 6
@@ -68,8 +68,8 @@ def _harm_body(one: ForeseenHarm) -> dict[str, Any]:
     if one.days is not None:
         body["days"] = _rounded(one.days)
     if one.smallest is not None:
-        body |= {"minimum_detectable": _rounded(one.smallest), "minimum_detectable_text": one.smallest_text}
-    return body
+        body["minimum_detectable"] = _rounded(one.smallest)
+    return body if one.smallest_text == NONE_SEEN else body | {"minimum_detectable_text": one.smallest_text}
 
 
 def _rounded(value: float) -> float:

@@ -38,6 +38,7 @@ _QUIET_PART = -math.log(1 - FALSE_ALARM)
 _MOST_SHIFT = 5.0
 _RISK, _MOST_RISK = 2.0, 50.0
 _MOST_WINDOWS = 1 << 18
+NONE_SEEN, NOT_TOLD = "none", "not told: breached when all is well"
 _EVENTS = {"miss": "misses", "false_alert": "false alerts", "override": "overrides"}
 AT_ONCE = frozenset({"identity_mismatch", "mismatch_count", "event_count", "heartbeat_gap", "min_value"})
 """Types that no chance stands between a harm and its incident: one event, or one look, is enough."""
@@ -59,7 +60,8 @@ class ForeseenHarm:
 
     `harm` in words; `days` until it opens an incident with the stated power, None = never; `smallest` = the smallest harm,
     in the unit of `harm`, that does so within the stated time, None = none does; `smallest_text` says it in words; `shortfall`
-    = the minimum sample that is not reached, so that nothing is seen.
+    = the minimum sample that is not reached, so that nothing is seen. Where false alarms are frequent, no smallest harm can
+    be told from none.
     """
 
     monitor_id: str
@@ -106,6 +108,13 @@ def foreseen_harms(
         yield from _by_windows(manifest, digest, field, monitor, level, stated)
 
 
+def _in_words(text: str, smallest: float | None, *, noisy: bool) -> str:
+    """`noisy`: the quiet field opens incidents of itself, so that one tells nothing of a harm."""
+    if smallest is not None:
+        return text.format(smallest)
+    return NOT_TOLD if noisy else NONE_SEEN
+
+
 def _by_windows(
     manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, stated: Stated
 ) -> Iterator[ForeseenHarm]:
@@ -126,7 +135,8 @@ def _by_windows(
         if smallest is not None and (days is None or days > stated.within_days):
             # Days are worked out from more windows: what they say comes too late is not among what is seen in time.
             smallest = max(smallest, min(1.01 * harm.effect, harm.most))
-        yield _of_scope(monitor, cell.scope, level, harm, days, smallest, onset.shortfall)
+        noisy = smallest is None and detector.opens_quietly(harm, stated.within_days)
+        yield _of_scope(monitor, cell.scope, level, harm, days, smallest, onset.shortfall, noisy=noisy)
 
 
 def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, stated: Stated) -> Iterator[ForeseenHarm]:
@@ -144,7 +154,9 @@ def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, st
             days = covered.days if harm.effect > covered.effect and (days is None or covered.days < days) else days
             seen_in_time = covered.days <= stated.within_days
             smallest = covered.effect if seen_in_time and (smallest is None or covered.effect < smallest) else smallest
-        yield _of_scope(monitor, scope, level, harm, days, smallest, onset.shortfall if days is None else None)
+        short = onset.shortfall if days is None else None
+        noisy = smallest is None and detector.opens_quietly(harm, stated.within_days)
+        yield _of_scope(monitor, scope, level, harm, days, smallest, short, noisy=noisy)
 
 
 def _of_scope(
@@ -155,8 +167,10 @@ def _of_scope(
     days: float | None,
     smallest: float | None,
     shortfall: Shortfall | None,
+    *,
+    noisy: bool,
 ) -> ForeseenHarm:
-    words = "none" if smallest is None else harm.told(smallest)
+    words = _in_words(harm.text, smallest, noisy=noisy)
     return ForeseenHarm(monitor.id, scope.scope, scope.alike, level, harm.told(harm.effect), days, smallest, words, shortfall)
 
 
@@ -187,7 +201,7 @@ def _by_periods(
     for one in periodic_of(manifest, field, monitor, level):
         harm, scope = one.harm, one.scope
         days, smallest = one.days(stated.power), one.smallest(stated.within_days, stated.power)
-        words = "none" if smallest is None else harm.told(smallest)
+        words = _in_words(harm.text, smallest, noisy=smallest is None and one.opens_quietly(stated.within_days))
         yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, harm.told(harm.effect), days, smallest, words)
 
 
@@ -202,7 +216,7 @@ def _by_safety_tests(
         for scope in scopes_of(manifest, field, axes):
             test = SafetyTest(metric, field, scope.share)
             smallest = test.smallest(llr, stated.within_days, stated.power, _MOST_RISK)
-            words = "none" if smallest is None else text.format(smallest)
+            words = _in_words(text, smallest, noisy=False)
             days = test.days(llr, _RISK, stated.power)
             yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(_RISK), days, smallest, words)
 
@@ -226,14 +240,15 @@ def _by_label_chart(
             chart = LabelChart(metric, field, scope.share)
             effect = min(stated.effect, most)
             days = chart.days(harmful(effect), h, stated.power)
-            left_days = min(stated.within_days, _QUIET_PART * chart_days(chart, h)) - delay_days
+            quiet_days = _QUIET_PART * chart_days(chart, h)
+            left_days = min(stated.within_days, quiet_days) - delay_days
 
             def seen(size: float, chart: LabelChart = chart, left_days: float = left_days) -> bool:
                 return left_days > 0 and chart.signals_within(harmful(size), h, stated.power, left_days)
 
             smallest = smallest_seen(seen, most) if seen(most) else None
-            words = "none" if smallest is None else text.format(smallest)
             delayed = None if days is None else days + delay_days
+            words = _in_words(text, smallest, noisy=quiet_days < stated.within_days)
             yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), delayed, smallest, words)
 
 
@@ -248,13 +263,14 @@ def _by_normal_chart(
     effect = DRIFT_EFFECT if of_cases else 1.0
     text = f"mean moves by {{:.3g}} standard deviations of {'cases' if of_cases else 'window means'}"
     looks = stated.within_days * DAY_MS / window.slide_ms
-    quiet_looks = max(1, math.floor(min(looks, _QUIET_PART * normal_run_length(metric, h).mean)))
+    rare_looks = _QUIET_PART * normal_run_length(metric, h).mean
+    quiet_looks = max(1, math.floor(min(looks, rare_looks)))
     for axes in monitor.axes or ((),):
         for scope in scopes_of(manifest, field, axes):
             cases = field.per_day * scope.share * window.size_ms / DAY_MS
             if cases < (monitor.min_n or 0):
                 short = Shortfall(cases, monitor.min_n or 0, window.size_ms / DAY_MS)
-                yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), None, None, "none", short)
+                yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), None, None, NONE_SEEN, short)
                 continue
             scale = math.sqrt(max(cases, 1.0)) / dispersion_of(manifest, metric) if of_cases else 1.0
 
@@ -269,7 +285,7 @@ def _by_normal_chart(
                 return run(size).mean * -math.log(1 - stated.power) <= quiet_looks
 
             smallest = smallest_seen(seen, _MOST_SHIFT) if seen(_MOST_SHIFT) else None
-            words = "none" if smallest is None else text.format(smallest)
+            words = _in_words(text, smallest, noisy=rare_looks < looks)
             yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), days, smallest, words)
 
 

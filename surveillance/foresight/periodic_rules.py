@@ -73,7 +73,7 @@ class Periodic(ABC):
 
     def smallest(self, days: float, power: float) -> float | None:
         """The smallest harm, to a few per cent, that opens an incident within so many days; None where none does."""
-        looks = min(math.floor(days / self.period_days), MOST_PERIODS)
+        looks = self._looks(days)
         while looks > 1 and self._opened(0.0, looks) > FALSE_ALARM:
             looks //= 2  # a false alarm that comes anyway sees nothing
 
@@ -81,6 +81,13 @@ class Periodic(ABC):
             return self._opened(size, looks) >= power
 
         return smallest_seen(seen, self.harm.most) if seen(self.harm.most) else None
+
+    def opens_quietly(self, days: float) -> bool:
+        """Whether a false alarm within so many days is so frequent that an incident says nothing of a harm."""
+        return self._opened(0.0, self._looks(days)) > FALSE_ALARM
+
+    def _looks(self, days: float) -> int:
+        return min(math.floor(days / self.period_days), MOST_PERIODS)
 
     def _opened(self, effect: float, looks: int) -> float:
         return next(islice(self._course(effect), looks - 1, None)) if looks else 0.0

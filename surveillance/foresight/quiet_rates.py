@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +10,19 @@ import numpy as np
 from surveillance.arrays import Float, Int
 from surveillance.evaluation.estimators.request import own_level
 from surveillance.evaluation.evidence import Scope
-from surveillance.foresight.assumptions import FieldAssumptions
+from surveillance.foresight.assumptions import Assumption, FieldAssumptions
 from surveillance.foresight.chance import Chance
+from surveillance.foresight.field_scopes import scopes_of
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_inputs import InputQuality, OutOfDistribution
 from surveillance.panes import statistics
 from surveillance.panes.plan import Series
 from surveillance.panes.statistics import Ood, Quality
 
 _QUALITY_SD = 0.1
-_UNKNOWN_SHARE, _UNKNOWN_QUALITY = 0.02, 0.9
+_OOD, _QUALITY = "ood_share", "input_quality_mean"
+_UNKNOWN = {_OOD: 0.02, _QUALITY: 0.9}
+"""Taken where a manifest states nothing, and named as defaults in a forecast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,26 @@ class QuietRates:
 def quiet_rates(manifest: Manifest, field: FieldAssumptions, series: Series, scope: Scope) -> QuietRates:
     """The world at the level that `baselines.operational` states."""
     is_quality = series.statistic.partition(":")[0] == statistics.QUALITY
-    key = "input_quality_mean" if is_quality else "ood_share"
+    key = _QUALITY if is_quality else _OOD
+    stated = _stated(manifest, key, scope)
+    return QuietRates(is_quality, _UNKNOWN[key] if stated is None else min(max(stated, 0.0), 1.0))
+
+
+def assumptions_on_rates(manifest: Manifest, field: FieldAssumptions) -> Iterator[Assumption]:
+    """What is assumed beside the rest where a monitor watches out-of-distribution scores or input quality."""
+    for key, kind in ((_OOD, OutOfDistribution), (_QUALITY, InputQuality)):
+        path = f"baselines.operational.{key}"
+        watching = [monitor for monitor in manifest.surveillance.monitors if isinstance(monitor.metric, kind)]
+        axis_sets = {axes for monitor in watching for axes in monitor.axes or ((),)}
+        scopes = [scope.scope for axes in axis_sets for scope in scopes_of(manifest, field, axes)]
+        overall = _stated(manifest, key, ())
+        if overall is not None and scopes:
+            yield Assumption(key, overall, path)
+        elif any(_stated(manifest, key, scope) is None for scope in scopes):
+            yield Assumption(key, _UNKNOWN[key], f"default: {path} is absent")
+
+
+def _stated(manifest: Manifest, key: str, scope: Scope) -> float | None:
     level, operational = own_level(scope), manifest.baselines.operational
     figure = (operational.figure(key, *level) if level is not None else None) or operational.figure(key)
-    unknown = _UNKNOWN_QUALITY if is_quality else _UNKNOWN_SHARE
-    return QuietRates(is_quality, unknown if figure is None or figure.value is None else min(max(figure.value, 0.0), 1.0))
+    return figure.value if figure is not None else None

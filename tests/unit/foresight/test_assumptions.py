@@ -11,11 +11,12 @@ from surveillance.foresight.assumptions import assumptions_of
 from surveillance.foresight.calibrated_scores import calibrated_scores
 from surveillance.foresight.chance import chance
 from surveillance.foresight.field_scopes import scopes_of
+from surveillance.foresight.forecast import foresee
 from surveillance.foresight.volume import drawn_cases, expected_cases
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.parse import parse_manifest
 from surveillance.times import DAY_MS, HOUR_MS
-from tests.unit.foresight.field import Document, document
+from tests.unit.foresight.field import DIGEST, Document, document, monitor
 
 
 def parsed(**changed: Document) -> Manifest:
@@ -93,3 +94,19 @@ def test_scores_are_calibrated_at_the_prevalence_and_each_harm_moves_what_it_nam
     assert flatter.prevalence == pytest.approx(scores.prevalence, abs=1e-4)
     assert flatter.auroc() < scores.auroc()
     assert scores.blurred(1.0).auroc() == pytest.approx(0.5)
+
+
+def test_out_of_distribution_share_and_input_quality_are_named_where_a_monitor_watches_them() -> None:
+    watching = [monitor("ood_share", "day", {"above": 0.5}), monitor("quality_mean", "day", {"below": 0.1})]
+
+    def told(**figures: float) -> dict[str, tuple[float, str]]:
+        described = document(watching, a_day=50.0)
+        described["baselines"]["operational"] |= figures
+        found = foresee(parse_manifest(described), DIGEST).assumptions
+        return {one.name: (one.value, one.source) for one in found if one.name in ("ood_share", "input_quality_mean")}
+
+    silent = told()
+    assert silent["ood_share"] == (0.02, "default: baselines.operational.ood_share is absent")
+    assert silent["input_quality_mean"] == (0.9, "default: baselines.operational.input_quality_mean is absent")
+    assert told(ood_share=0.05)["ood_share"] == (0.05, "baselines.operational.ood_share")
+    assert not [one for one in foresee(parse_manifest(document([])), DIGEST).assumptions if one.name == "ood_share"]

@@ -175,3 +175,15 @@ def test_one_site_that_leaves_the_others_is_seen_and_more_of_it_sooner() -> None
     assert large is not None
     assert large < small < 28
     assert len(peers_of(cell, [cell])) == 5
+
+
+def test_where_the_quiet_field_breaches_the_smallest_harm_is_not_told_and_where_nothing_is_seen_there_is_none() -> None:
+    at_once = {"k": 1, "of": 1, "clear_after": 1, "cooldown": "PT0S"}
+
+    def smallest(above: float, a_day: float) -> tuple[float | None, str, bool]:
+        watched = monitor("prevalence", "day", {"ci_lower_above": above}, persistence=at_once)
+        _, (found,) = power_of(manifest_of(watched, a_day=a_day), DIGEST)
+        return found.smallest, found.smallest_text, found.days is not None
+
+    assert smallest(0.05, 5000.0) == (None, "not told: breached when all is well", True)
+    assert smallest(0.999, 5000.0) == (None, "none", False)
