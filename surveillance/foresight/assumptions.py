@@ -36,6 +36,7 @@ UNITS = {
     "duplicate_rate": "of events",
     "ood_share": "of scores",
     "input_quality_mean": "mean",
+    "rate_of_limit": "of the mildest limit",
 }
 
 

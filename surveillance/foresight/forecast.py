@@ -12,6 +12,7 @@ from surveillance.foresight.fitting import BudgetLine, Fit, budget_of, fits_of, 
 from surveillance.foresight.foreseen_harm import ForeseenHarm, Stated, foreseen_harms, stated_harm
 from surveillance.foresight.quiet_events import assumptions_on_events
 from surveillance.foresight.quiet_rates import assumptions_on_rates
+from surveillance.foresight.quiet_use import assumptions_on_use
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.model_operational import Operational
 
@@ -40,7 +41,12 @@ def foresee(manifest: Manifest, digest: str) -> Forecast:
     budget = budget_of(manifest, alarms)
     stated, foreseen = power_of(manifest, digest)
     return Forecast(
-        assumptions=(*field.told, *assumptions_on_events(manifest, field), *assumptions_on_rates(manifest, field)),
+        assumptions=(
+            *field.told,
+            *assumptions_on_events(manifest, field),
+            *assumptions_on_rates(manifest, field),
+            *assumptions_on_use(manifest, field),
+        ),
         false_alarms=tuple(alarms),
         budget=tuple(budget),
         over_budget=tuple(over_budget(budget)),

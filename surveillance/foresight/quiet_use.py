@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from surveillance.arrays import Float, Int
 from surveillance.evaluation.estimators.request import own_level
 from surveillance.evaluation.evidence import Scope
-from surveillance.foresight.assumptions import FieldAssumptions
+from surveillance.foresight.assumptions import Assumption, FieldAssumptions
 from surveillance.foresight.chance import Chance
+from surveillance.foresight.field_scopes import scopes_of
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import CountingWord
 from surveillance.manifest.metrics_operation import RateOf, RateRatio
@@ -67,21 +69,43 @@ class QuietVolume:
 
 def quiet_use(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, scope: Scope) -> QuietUse | QuietVolume:
     """The quiet world of a rate, of a rate ratio, of a site's rate among those of all, or of the volume itself."""
-    metric = monitor.metric
-    if isinstance(metric, SiteOutlier) and metric.numerator is not None and metric.denominator is not None:
-        metric = RateOf(type="rate", numerator=metric.numerator, denominator=metric.denominator)
-    if not isinstance(metric, RateOf | RateRatio):
+    metric = _rate_of(monitor)
+    if metric is None:
         return QuietVolume()
     denominator = metric.exposure if isinstance(metric, RateRatio) else metric.denominator
     exposed = per_inference(field, denominator)
-    keys = metric.baseline_keys if isinstance(metric, RateRatio) else _rate_keys(metric)
-    figure = next((found for key in keys if (found := _figure(manifest, key, scope)) is not None), None)
+    figure = _rate_figure(manifest, metric, scope)
     if figure is not None and figure.value is not None:
         per = 1.0 if figure.value <= 1 and not isinstance(metric, RateRatio) else 100.0
         return QuietUse(metric.numerator, denominator, figure.value / per, exposed)
     limits = [value for limit in monitor.limits.by_level.values() for value in limit.conditions.values()]
     mildest = min((value for value in limits if isinstance(value, float | int)), default=0.0)
     return QuietUse(metric.numerator, denominator, _UNKNOWN_SHARE_OF_LIMIT * mildest, exposed)
+
+
+def assumptions_on_use(manifest: Manifest, field: FieldAssumptions) -> Iterator[Assumption]:
+    """What is assumed of rates that monitors watch and for which the manifest states nothing."""
+    silent = []
+    for monitor in manifest.surveillance.monitors:
+        metric = _rate_of(monitor)
+        scopes = [scope.scope for axes in monitor.axes or ((),) for scope in scopes_of(manifest, field, axes)]
+        if metric is not None and any(_rate_figure(manifest, metric, scope) is None for scope in scopes):
+            silent.append(monitor.id)
+    if silent:
+        source = f"default: baselines.operational states no rate for {', '.join(silent)}"
+        yield Assumption("rate_of_limit", _UNKNOWN_SHARE_OF_LIMIT, source)
+
+
+def _rate_of(monitor: Monitor) -> RateOf | RateRatio | None:
+    metric = monitor.metric
+    if isinstance(metric, SiteOutlier) and metric.numerator is not None and metric.denominator is not None:
+        return RateOf(type="rate", numerator=metric.numerator, denominator=metric.denominator)
+    return metric if isinstance(metric, RateOf | RateRatio) else None
+
+
+def _rate_figure(manifest: Manifest, metric: RateOf | RateRatio, scope: Scope) -> Figure | None:
+    keys = metric.baseline_keys if isinstance(metric, RateRatio) else _rate_keys(metric)
+    return next((found for key in keys if (found := _figure(manifest, key, scope)) is not None), None)
 
 
 def per_inference(field: FieldAssumptions, word: str) -> float:

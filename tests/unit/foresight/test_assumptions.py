@@ -110,3 +110,13 @@ def test_out_of_distribution_share_and_input_quality_are_named_where_a_monitor_w
     assert silent["input_quality_mean"] == (0.9, "default: baselines.operational.input_quality_mean is absent")
     assert told(ood_share=0.05)["ood_share"] == (0.05, "baselines.operational.ood_share")
     assert not [one for one in foresee(parse_manifest(document([])), DIGEST).assumptions if one.name == "ood_share"]
+
+
+def test_a_rate_that_is_not_stated_is_assumed_below_its_limit_and_named_with_its_monitor() -> None:
+    known = monitor("rate", "day", {"ci_lower_above": 0.3}, numerator="overrides", denominator="alerts") | {"id": "known"}
+    unknown = monitor("rate", "day", {"ci_lower_above": 0.3}, numerator="dismissals", denominator="alerts") | {"id": "unknown"}
+    both = foresee(parse_manifest(document([known, unknown], a_day=50.0)), DIGEST).assumptions
+    (found,) = [one for one in both if one.name == "rate_of_limit"]
+    assert (found.value, found.source) == (0.7, "default: baselines.operational states no rate for unknown")
+    alone = foresee(parse_manifest(document([known], a_day=50.0)), DIGEST).assumptions
+    assert not [one for one in alone if one.name == "rate_of_limit"]
