@@ -123,7 +123,7 @@ class Evaluator:
         for evidence in known.ascending():
             history.put(evidence)
             if evidence.end_ms >= stands_on_ms or evidence is known.newest:
-                decided.append(self._decide(evidence, history, registration, judge, self._moment))
+                decided.append(self._decide(evidence, incident.case, history, registration, judge, self._moment))
         return [one for one in decided if one is not None]
 
     def take(self, rows: Sequence[PaneRow]) -> None:
@@ -140,10 +140,11 @@ class Evaluator:
                 continue
             for tenant in self.mirror.tenants(registration.digest):
                 for judge in self._judges_of(tenant, registration):
-                    for one, history in self._fresh(judge, moment):
+                    for one, case, history in self._fresh(judge, moment):
                         evidence.append(one)
-                        decided = self._decide(one, history, registration, judge, moment)
-                        decisions += [decided] if decided is not None else []
+                        decided = self._decide(one, case, history, registration, judge, moment)
+                        if decided is not None:
+                            decisions.append(decided)
         # Heartbeats are judged at each multiple of their interval, everything else at one moment.
         decisions.sort(key=lambda one: one.incident.changed_at_ms)
         return Judgement(tuple(evidence), tuple(decisions))
@@ -155,8 +156,8 @@ class Evaluator:
             self._judges[key] = [judge_of(subject, monitor) for monitor in registration.plan.manifest.surveillance.monitors]
         return self._judges[key]
 
-    def _fresh(self, judge: MonitorJudge, moment: Moment) -> Iterator[tuple[Evidence, History]]:
-        """Evaluations to be recorded and decided, with the memory of their case, which each is in when it comes.
+    def _fresh(self, judge: MonitorJudge, moment: Moment) -> Iterator[tuple[Evidence, CaseKey, History]]:
+        """Evaluations to be recorded and decided, with their case and its memory, which each is in when it comes.
 
         Revisions of windows that were judged before all enter the memory first, so that persistence sees each window at its
         newest revision; new windows enter one by one, in order of time. What was decided before a restart is only remembered.
@@ -164,16 +165,16 @@ class Evaluator:
         found = list(judge.judge(moment))
         judged = self._judged.get(judge.subject.plan.digest)
         judged_ms = judged.clock_ms(judge.monitor.metric.runs_on_partition_time) if judged is not None else None
-        placed = [(one, self._history_of(one.case)) for one in found]
-        fresh = [not _judged_before(one, history, judged_ms) for one, history in placed]
-        for (one, history), is_fresh in zip(placed, fresh, strict=True):
+        placed = [(one, case := one.case, self._history_of(case)) for one in found]
+        fresh = [not _judged_before(one, history, judged_ms) for one, _, history in placed]
+        for (one, _, history), is_fresh in zip(placed, fresh, strict=True):
             if not is_fresh:
                 history.put(one)
-        for (one, history), is_fresh in zip(placed, fresh, strict=True):
+        for (one, case, history), is_fresh in zip(placed, fresh, strict=True):
             if is_fresh:
                 history.put(one)
             if judged is None or not judged.covers(one, judge):
-                yield one, history
+                yield one, case, history
 
     def _history_of(self, case: CaseKey) -> History:
         """The memory of a case, of which something is to be remembered."""
@@ -184,14 +185,14 @@ class Evaluator:
         return history
 
     def _decide(
-        self, evidence: Evidence, history: History, registration: Registration, judge: MonitorJudge, moment: Moment
+        self, evidence: Evidence, case: CaseKey, history: History, registration: Registration, judge: MonitorJudge, moment: Moment
     ) -> Decision | None:
-        key, manifest = evidence.case, registration.plan.manifest
+        manifest = registration.plan.manifest
         now_ms = evidence.end_ms if judge.monitor.metric.runs_on_partition_time else moment.watermark_ms
-        change = step(self._incidents.get(key), history, evidence, manifest, judge.monitor, now_ms)
+        change = step(self._incidents.get(case), history, evidence, manifest, judge.monitor, now_ms)
         if change is None:
             return None
-        self._incidents[key] = change.incident
+        self._incidents[case] = change.incident
         attribution = None if change.incident.resolved_at_ms is not None else self._attribution(change.incident, evidence, judge)
         line = incident_line(change.incident, evidence, manifest, judge.monitor, attribution)
         triggers = tuple(trigger_line(change.incident, level, action, manifest) for level, action in change.actions)
