@@ -98,9 +98,9 @@ class ArrivalsMonitor(WindowedMonitor):
         latency = self._latency
         if latency is None or self.size_ms is None:
             return found
-        maturity, window, searching = latency.maturity, end, np.arange(len(seen))
+        maturity, window, searching, groups = latency.maturity, end, np.arange(len(seen)), int(seen[-1]) + 1
         while window > before.pane_ms[0] and len(searching):
-            inside, groups = before.between(window - self.size_ms, window), int(seen[-1]) + 1
+            inside = before.between(window - self.size_ms, window)
             inferences, labelled = (
                 inside.sums(column, groups)[seen[searching]] for column in (Arrival.INFERENCES, Arrival.LABELLED)
             )

@@ -62,7 +62,7 @@ def level_verdict(level: LevelLimit, finding: Finding, family: int = 1) -> Verdi
         elif key == "e":
             verdict = INCONCLUSIVE if outcome.e is None else _BREACHED_IF[outcome.e >= limit * family]
         elif key == "missed":
-            verdict = _BREACHED_IF[outcome.value >= limit and _enough_gateways(level, finding)]
+            verdict = _BREACHED_IF[outcome.value >= limit and _enough_gateways(level.gateways, limit, finding)]
         else:
             verdict = _CONDITIONS[key](outcome, finding, limit)
         if verdict is MET:
@@ -99,10 +99,8 @@ def _hit(estimate: Estimate, finding: Finding, limit: bool) -> Verdict:
     return INCONCLUSIVE if hit is None else _BREACHED_IF[hit]
 
 
-def _enough_gateways(level: LevelLimit, finding: Finding) -> bool:
-    if level.gateways is None or level.missed is None:
-        return True
-    return finding.silent is not None and finding.silent(level.missed) >= level.gateways
+def _enough_gateways(gateways: int | None, missed: int, finding: Finding) -> bool:
+    return gateways is None or (finding.silent is not None and finding.silent(missed) >= gateways)
 
 
 def _value_above(estimate: Estimate, finding: Finding, limit: float) -> Verdict:

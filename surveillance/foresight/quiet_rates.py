@@ -71,6 +71,5 @@ def assumptions_on_rates(manifest: Manifest, field: FieldAssumptions) -> Iterato
 
 
 def _stated(manifest: Manifest, key: str, scope: Scope) -> float | None:
-    level, operational = own_level(scope), manifest.baselines.operational
-    figure = (operational.figure(key, *level) if level is not None else None) or operational.figure(key)
+    figure = manifest.baselines.operational.nearest(key, own_level(scope))
     return figure.value if figure is not None else None

@@ -118,7 +118,5 @@ def _rate_keys(metric: RateOf) -> tuple[str, ...]:
 
 
 def _figure(manifest: Manifest, key: str, scope: Scope) -> Figure | None:
-    level, operational = own_level(scope), manifest.baselines.operational
-    own = operational.figure(key, *level) if level is not None else None
-    found = own or operational.figure(key)
+    found = manifest.baselines.operational.nearest(key, own_level(scope))
     return found if found is not None and found.value is not None else None

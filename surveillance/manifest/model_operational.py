@@ -64,3 +64,7 @@ class Operational(Part):
             return overall
         own = self.strata.get(axis, {}).get(level, {}).get(key)
         return own or (overall.strata.get(axis, {}).get(level) if overall is not None else None)
+
+    def nearest(self, key: str, own: tuple[str, str] | None) -> Figure | None:
+        """The figure `key` of (axis, level) `own` where it has one, else the overall one."""
+        return (self.figure(key, *own) if own is not None else None) or self.figure(key)

@@ -21,9 +21,8 @@ def reference_rate(manifest: Manifest, ratio: RateRatio, own: tuple[str, str] | 
 
     It is scaled by the month factor of `baselines.metrics` whose id is the key of the figure, for the month of the window's end.
     """
-    operational = manifest.baselines.operational
     for key in ratio.baseline_keys:
-        figure = (operational.figure(key, *own) if own is not None else None) or operational.figure(key)
+        figure = manifest.baselines.operational.nearest(key, own)
         if figure is not None and figure.value is not None:
             season = manifest.baselines.metric(key)
             value = seasonal(figure.value / 100.0, season.month_factor if season is not None else None, end_ms)

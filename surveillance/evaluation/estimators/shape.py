@@ -115,8 +115,7 @@ def _expected(request: Request, key: str) -> Float:
     operational = request.manifest.baselines.operational
     values = []
     for scope in request.scopes:
-        own = own_level(scope)
-        figure = (operational.figure(key, *own) if own is not None else None) or operational.figure(key)
+        figure = operational.nearest(key, own_level(scope))
         values.append(np.nan if figure is None or figure.value is None else figure.value)
     return np.array(values, np.float64)
 
