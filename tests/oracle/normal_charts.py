@@ -13,7 +13,6 @@ from .ledger import Event, Ledger
 from .limits import Facts, level_verdicts, overall
 from .policy import Document, Policy, Scope
 from .question import Measure, Question, count
-from .times import format_time
 
 
 @dataclass(frozen=True)
@@ -118,16 +117,8 @@ def standard_of(asked: Question) -> Standard | None:
 
 def _rate_baseline(asked: Question) -> float | None:
     """Share that the manifest expects, in the season of the month of the window's last instant."""
-    metric, baselines = asked.metric, asked.policy.baselines
+    metric = asked.metric
     if "mean" in metric:
         return float(metric["mean"])
-    numerator, denominator = metric["numerator"], metric["denominator"]
-    keys = [f"{numerator}_per_100_{denominator}"]
-    if numerator in ("alerts", "alert_onsets") and denominator == "encounters":
-        keys.append("alerts_per_100_encounters")
-    key = next((key for key in keys if key in baselines.get("operational", {})), None)
-    if key is None:
-        return None
-    season = next((entry.get("month_factor") for entry in baselines.get("metrics", []) if entry["id"] == key), None) or [1.0] * 12
-    month = int(format_time(asked.end_ms - 1)[5:7])
-    return float(baselines["operational"][key]["value"]) / 100 * float(season[month - 1])
+    stated = asked.stated_rate(metric["numerator"], metric["denominator"])
+    return None if stated is None else stated[0]

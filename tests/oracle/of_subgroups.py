@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from scipy import stats
 
@@ -100,8 +99,7 @@ def _of_metrics(question: Question, name: str, cases: str) -> _Reference | None:
     entry = next((one for one in question.policy.baselines.get("metrics", []) if one["id"] == name), None)
     if entry is None:
         return None
-    month = datetime.fromtimestamp((question.end_ms - 1) / 1000, UTC).month
-    return _stated(_own(entry, question.scope), entry.get("month_factor", [1.0] * 12)[month - 1], cases)
+    return _stated(_own(entry, question.scope), question.season(name), cases)
 
 
 def _own(entry: Document, scope: Scope) -> Document | float:

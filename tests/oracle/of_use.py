@@ -47,29 +47,17 @@ def _wrong_release(row: Event, kind: str) -> bool:
 
 def rate_ratio(question: Question, n: int) -> Measure:
     numerator, exposure = question.metric["numerator"], question.metric["exposure"]
-    operational = question.policy.baselines.get("operational", {})
-    keys = [f"{numerator}_per_100_{exposure}"]
-    if numerator in ("alerts", "alert_onsets") and exposure == "encounters":
-        keys.append("alerts_per_100_encounters")
-    key = next((key for key in keys if key in operational), None)
-    if key is None:
+    stated = question.stated_rate(numerator, exposure)
+    if stated is None:
         return Measure(n, reason="unknown_reference")
-    entry, k = operational[key], count(question.rows, numerator)
-    per_one = entry["value"] / 100 * _season(question, key)
-    if "n" not in entry:
+    (per_one, reference_n), k = stated, count(question.rows, numerator)
+    if reference_n is None:
         lower, upper = intervals.poisson_exact(k, question.level)
         return Measure(n, k / (n * per_one), lower / (n * per_one), upper / (n * per_one), "exact_poisson")
-    reference_n, reference_k = entry["n"], entry["n"] * per_one
+    reference_k = reference_n * per_one
     low, high = intervals.clopper_pearson(k, k + reference_k, question.level)
     odds = [share / (1 - share) * reference_n / n if share < 1 else math.inf for share in (low, high)]
     return Measure(n, k / (n * per_one), odds[0], odds[1], "conditional_binomial")
-
-
-def _season(question: Question, key: str) -> float:
-    """Factor of the month of the window's last instant, where `baselines.metrics` has it for this key."""
-    entries = question.policy.baselines.get("metrics", [])
-    factors = next((entry.get("month_factor") for entry in entries if entry["id"] == key), None)
-    return float(factors[datetime.fromtimestamp((question.end_ms - 1) / 1000, UTC).month - 1]) if factors else 1.0
 
 
 def rate(question: Question, n: int) -> Measure:

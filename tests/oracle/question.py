@@ -9,6 +9,7 @@ from . import intervals
 from .intervals import Interval
 from .ledger import Event
 from .policy import Document, Policy, Scope, Window
+from .times import format_time
 
 COUNTED_WORDS: dict[str, Callable[[Event], bool]] = {
     "inferences": lambda row: True,
@@ -97,6 +98,21 @@ class Question:
     @property
     def corrected(self) -> bool:
         return self.metric.get("verification_correction") == "begg_greenes"
+
+    def season(self, metric_id: str) -> float:
+        """Factor that `baselines.metrics` has for a metric in the month of the window's last instant; 1 where it has none."""
+        entries = self.policy.baselines.get("metrics", [])
+        factors = next((entry.get("month_factor") for entry in entries if entry["id"] == metric_id), None)
+        return float(factors[int(format_time(self.end_ms - 1)[5:7]) - 1]) if factors else 1.0
+
+    def stated_rate(self, numerator: str, exposure: str) -> tuple[float, float | None] | None:
+        """What the manifest states per unit of exposure, in its season, and the exposure it was found in; None where nothing."""
+        operational = self.policy.baselines.get("operational", {})
+        keys = [f"{numerator}_per_100_{exposure}"]
+        if numerator in ("alerts", "alert_onsets") and exposure == "encounters":
+            keys.append("alerts_per_100_encounters")
+        key = next((key for key in keys if key in operational), None)
+        return None if key is None else (operational[key]["value"] / 100 * self.season(key), operational[key].get("n"))
 
     def proportion(self, k: float, n: float) -> tuple[str, Interval]:
         """Default method by window kind: wilson in tumbling windows, confidence_sequence in sliding and cumulative ones."""
