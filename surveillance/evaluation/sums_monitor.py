@@ -8,17 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.estimate import Estimate, Insufficient, Reason
-from surveillance.arrays import Bool, Int
+from surveillance.arrays import Int
 from surveillance.evaluation.estimators.beside import beside
 from surveillance.evaluation.estimators.request import Request
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Scope
 from surveillance.evaluation.judging import Judged, Moment, Subject
 from surveillance.evaluation.mirror import Axes
+from surveillance.evaluation.newest_labels import NewestLabels, labels_in, newest_labels
+from surveillance.evaluation.reaching_back import LONGEST_EXTENSION_MS, gather_back, reach_back
 from surveillance.evaluation.rollups import Measure
 from surveillance.evaluation.verdict import Finding
 from surveillance.evaluation.window_sums import WindowSums
-from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS, WindowedMonitor, scope_with_feature
+from surveillance.evaluation.windowed import WindowedMonitor, scope_with_feature
 from surveillance.manifest.metric_kind import Labelled
 from surveillance.manifest.metrics_operation import Volume
 from surveillance.manifest.metrics_safety import EventCount
@@ -102,8 +104,10 @@ class SumsMonitor(WindowedMonitor):
         window = self._accumulated(read, seen, start, end)
         mature = self._maturity(series, window.counts, end, moment)
         request = Request(self.subject.plan.manifest, series, scopes, window.counts, start, end)
-        found = self._findings(request, sums, series.axes, _Placed(seen, window.starts), mature)
-        counts, starts, reach = (each.tolist() for each in (window.counts, window.starts, window.reach))
+        newest = self._newest_labels(series, sums, seen, start, end)
+        found = self._findings(request, sums, series.axes, _Placed(seen, window.starts), mature, newest)
+        looked_at = window.reach if newest is None else np.minimum(window.reach, newest.reach)
+        counts, starts, reach = (each.tolist() for each in (window.counts, window.starts, looked_at))
         for at, finding in enumerate(found):
             pooled = self._pooled(series, scopes[at], start, end, moment) if pools and _is_small(finding) else None
             pooled_to, counted, answer, ripe = pooled or (None, counts[at], finding, mature[at])
@@ -143,43 +147,38 @@ class SumsMonitor(WindowedMonitor):
             counts = counts[codes]
         if not self._needed or self.size_ms is None or not self.accumulates():
             return _Window(counts, starts, starts)
-        small = self._extend(read, codes, read.size(counts), starts, end)
-        later = start
-        pending = np.flatnonzero(starts < start)
-        wider = counts[pending]
-        for begin in np.unique(starts[pending])[::-1].tolist():
-            sums.add_to(wider, codes[pending], begin, later)
-            reached = starts[pending] == begin
-            counts[pending[reached]] = wider[reached]
-            pending, wider, later = pending[~reached], wider[~reached], begin
+        oldest = end - LONGEST_EXTENSION_MS
+        earlier = range(start - self.size_ms, oldest - 1, -self.size_ms)
+        small = reach_back(sums, read.size, self._needed, codes, read.size(counts), starts, earlier)
+        gather_back(sums, counts, codes, start, starts)
         # A scope that found too little may find enough once older rows come, so all that was in reach is part of its result.
-        return _Window(counts, starts, np.where(small, min(start, end - LONGEST_EXTENSION_MS), starts))
+        return _Window(counts, starts, np.where(small, min(start, oldest), starts))
 
-    def _extend(self, read: _Read, codes: Int, size: Int, starts: Int, end: int) -> Bool:
-        """Move `starts` back to where each group reaches the minimum; returns which of them never do. `size` = of the window."""
-        small, back, step = size < self._needed, int(starts[0]), self.size_ms or 0
-        earliest = np.array(read.sums.table.first_pane, np.int64)[codes]
-        searching = np.flatnonzero(small & (earliest < back))
-        found = size[searching]
-        while len(searching) and end - (back - step) <= LONGEST_EXTENSION_MS:
-            back -= step
-            found = found + read.sums.measured(read.size, back, back + step)[codes[searching]]
-            reached = found >= self._needed
-            starts[searching[reached]], small[searching[reached]] = back, False
-            goes_on = ~reached & (earliest[searching] < back)
-            searching, found = searching[goes_on], found[goes_on]
-        return small
+    def _newest_labels(self, series: Series, sums: WindowSums, seen: Sequence[int], start: int, end: int) -> NewestLabels | None:
+        """What voids label-free estimates besides the labels of their own windows; a window that grows has all labels itself."""
+        if statistics.LABEL_FREE not in series.read_beside or self.size_ms is None:
+            return None
+        labels = sums if series.statistic == statistics.LABEL_SCORES else self.beside[statistics.LABEL_SCORES, series.axes]
+        return newest_labels(labels, [sums.table.groups[code] for code in seen], start, end)
 
     def _findings(
-        self, request: Request, sums: WindowSums, axes: Axes, placed: _Placed, mature: Sequence[_Maturity]
+        self,
+        request: Request,
+        sums: WindowSums,
+        axes: Axes,
+        placed: _Placed,
+        mature: Sequence[_Maturity],
+        newest: NewestLabels | None = None,
     ) -> list[Finding]:
-        beside = self._beside(request, sums, axes, placed)
+        beside = self._beside(request, sums, axes, placed, newest)
         return [
             finding._replace(beside={**(finding.beside or {}), **stands}) if stands else finding
             for finding, stands in zip(self._judged(request, mature), beside, strict=True)
         ]
 
-    def _beside(self, request: Request, sums: WindowSums, axes: Axes, placed: _Placed) -> Sequence[Mapping[str, Any] | None]:
+    def _beside(
+        self, request: Request, sums: WindowSums, axes: Axes, placed: _Placed, newest: NewestLabels | None
+    ) -> Sequence[Mapping[str, Any] | None]:
         names = request.series.read_beside
         if not names:
             return [None] * len(request.scopes)
@@ -187,7 +186,7 @@ class SumsMonitor(WindowedMonitor):
         read = {name: self.beside.get((name, axes)) or self._parent_sums(name, axes) for name in names}
         found = {name: one.of_groups(groups, placed.starts, end) for name, one in read.items()}
         counts = {name: one for name, one in found.items() if one is not None}
-        return beside(request, self._estimator, counts)
+        return beside(request, self._estimator, counts, newest)
 
     def _judged(self, request: Request, mature: Sequence[_Maturity]) -> list[Finding]:
         """Findings, but where the sample is too small or its labels are not complete."""
@@ -257,4 +256,4 @@ def _coverage_counts(series: Series, counts: Int) -> tuple[Int, Int]:
         return counts[:, statistics.Use.INFERENCES], counts[:, statistics.Use.LABELLED]
     head = statistics.LabelScoreHead
     inferences = counts[:, head.INFERENCES_UNFLAGGED] + counts[:, head.INFERENCES_FLAGGED]
-    return inferences, counts[:, statistics.LABEL_COUNT_AT : statistics.LABEL_SUM_AT].sum(axis=1)
+    return inferences, labels_in(counts)

@@ -15,14 +15,13 @@ from surveillance.evaluation.due_windows import ChangedRow, DueWindows
 from surveillance.evaluation.evidence import Evidence, Scope
 from surveillance.evaluation.judging import Judged, Moment, Subject, evidence_of
 from surveillance.evaluation.mirror import Axes, is_within, merged
+from surveillance.evaluation.reaching_back import LONGEST_EXTENSION_MS
 from surveillance.evaluation.window_sums import WindowSums
 from surveillance.manifest.metric_kind import Labelled
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.groups import scope_of
 from surveillance.panes.plan import Series
-from surveillance.times import DAY_MS, floor_to
-
-LONGEST_EXTENSION_MS = 28 * DAY_MS
+from surveillance.times import floor_to
 
 
 class WindowedMonitor(ABC):

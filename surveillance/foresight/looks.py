@@ -13,8 +13,8 @@ from surveillance.evaluation.estimators.request import Request
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Scope
 from surveillance.evaluation.judging import benjamini_hochberg, e_family
+from surveillance.evaluation.reaching_back import LONGEST_EXTENSION_MS
 from surveillance.evaluation.verdict import Finding, Verdict, level_verdict, overall
-from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS
 from surveillance.manifest.manifest import Manifest
 from surveillance.panes.plan import Series
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from surveillance.arrays import Int
+from surveillance.evaluation.reaching_back import LONGEST_EXTENSION_MS
 from surveillance.evaluation.verdict import Finding, Verdict, level_verdict
-from surveillance.evaluation.windowed import LONGEST_EXTENSION_MS
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import Chance, chance
 from surveillance.foresight.looks import Examiner

@@ -228,3 +228,66 @@ def test_nothing_beside_moves_a_verdict_a_level_or_an_incident():
         return [{key: value for key, value in line.items() if key not in (*PUBLIC, "panes")} for line in lines]
 
     assert judged(plain) == judged(treated)
+
+
+def hourly(hour: int, cases: list[Case]) -> list[bytes]:
+    """Cases, and their labels where they have one, a minute into this hour."""
+    lines: list[bytes] = []
+    for at, (score, label, said) in enumerate(cases):
+        number, at_ms = f"{hour}-{at}", hour * HOUR_MS + MINUTE_MS + at
+        lines.append(inference(number, at_ms, score))
+        if label is not None:
+            lines.append(outcome(number, label, at_ms, **said))
+    return lines
+
+
+def without_labels(count: int) -> list[Case]:
+    return [(score, None, {}) for score, _, _ in calibrated(count, seed=9)]
+
+
+def label_free_after(hours: int, *lines: list[bytes], metric: Line = SENSITIVITY, limits: Line = FLOOR) -> Line:
+    every = [*(line for some in lines for line in some), tick(hours * HOUR_MS + 2 * MINUTE_MS)]
+    found = status(replayed_lines([release(watch(metric, limits))], every))
+    assert from_text(found["window"]["end"]) == START_MS + hours * HOUR_MS
+    body: Line = found["label_free"]
+    return body
+
+
+BAD, GOOD = calibrated(300, tilt=0.2), calibrated(300)
+
+
+@pytest.mark.parametrize(("metric", "limits"), LABEL_FREE)
+def test_scores_that_the_newest_labels_reject_promise_nothing_in_an_hour_without_labels(metric: Line, limits: Line):
+    """Labels come late: the newest window is the one that has none, and the one that the estimate is for."""
+    bad = [hourly(0, BAD), hourly(1, BAD)]
+    found = label_free_after(3, *bad, hourly(2, without_labels(200)), metric=metric, limits=limits)
+    assert found["void"] == "calibration_rejected"
+    assert found["e"] >= 20
+
+
+def test_a_few_good_labels_do_not_make_the_promise_good_again():
+    assert "void" in label_free_after(2, hourly(0, BAD), hourly(1, calibrated(20)))
+
+
+def test_scores_promise_again_once_the_labels_of_a_newer_day_agree_with_them():
+    assert "void" in label_free_after(25, hourly(0, BAD), hourly(24, without_labels(200)))
+    assert "value" in label_free_after(26, hourly(0, BAD), hourly(24, GOOD), hourly(25, without_labels(200)))
+
+
+def test_labels_older_than_28_days_void_nothing():
+    hours = 28 * 24
+    assert "void" in label_free_after(hours, hourly(0, BAD), hourly(hours - 1, without_labels(50)))
+    assert "value" in label_free_after(hours + 1, hourly(0, BAD), hourly(hours, without_labels(50)))
+
+
+def test_labels_that_come_after_a_later_window_was_judged_void_its_promise_at_a_new_revision():
+    cases = [*hourly(0, [(score, None, {}) for score, _, _ in BAD]), *hourly(1, without_labels(50))]
+    labels = [outcome(f"0-{at}", label or 0, 2 * HOUR_MS + 3 * MINUTE_MS + at) for at, (_, label, _) in enumerate(BAD)]
+    document, store = release(watch(SENSITIVITY)), MemoryStore()
+    before = status(replayed_lines([document], [*cases, tick(2 * HOUR_MS + 2 * MINUTE_MS)], store))
+    assert "value" in before["label_free"]
+    again = status(
+        replayed_lines([document], [*cases, tick(2 * HOUR_MS + 2 * MINUTE_MS), *labels, tick(2 * HOUR_MS + 5 * MINUTE_MS)])
+    )
+    assert again["window"] == before["window"]
+    assert again["label_free"]["void"] == "calibration_rejected"

@@ -2,7 +2,7 @@
 
 `bounds`: the smallest and largest share that the missing labels leave possible. `without_treated`: the same number without the
 cases that were treated before their label was found. `label_free`: what the scores alone promise, an estimate, and void while
-the labels there are reject that the scores are calibrated.
+the labels of the window, or the newest of the scope, reject that the scores are calibrated.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from detectors import cbpe, manski
 from detectors.calibration_eprocess import calibration_eprocess
-from detectors.estimate import Estimate, Insufficient, Outcome, Reason
+from detectors.estimate import Estimate, Outcome
 from detectors.score_sketch import SKETCH_BINS
-from surveillance.arrays import Int
+from surveillance.arrays import Float, Int
 from surveillance.evaluation.estimators.labels import by_label, label_counts, score_sums
 from surveillance.evaluation.estimators.request import Estimator, Request
 from surveillance.evaluation.evidence import estimate_body, reason_of
 from surveillance.evaluation.labelled import FLAGGED, UNFLAGGED, LabelCounts
+from surveillance.evaluation.newest_labels import NewestLabels
 from surveillance.manifest.metrics_performance import Prevalence, ProportionVsFloor
 from surveillance.panes import statistics
 from surveillance.panes.readings import TREATED
@@ -40,13 +43,18 @@ BesideCounts = Mapping[str, Int]
 """Counts over the windows of the scopes, in their order, by the statistic that is read beside; one without rows is absent."""
 
 
-def beside(request: Request, estimator: Estimator, counts: BesideCounts) -> list[Mapping[str, Any] | None]:
-    """What stands beside the number of each scope, by its public name; None where nothing does."""
+def beside(
+    request: Request, estimator: Estimator, counts: BesideCounts, newest: NewestLabels | None = None
+) -> list[Mapping[str, Any] | None]:
+    """What stands beside the number of each scope, by its public name; None where nothing does.
+
+    `newest` = labels that may reject the scores besides those of the windows.
+    """
     found: list[dict[str, Any]] = [{} for _ in request.scopes]
     for name, bodies in (
         ("bounds", _bounds(request)),
         ("without_treated", _without_treated(request, estimator, counts)),
-        ("label_free", _label_free(request, counts)),
+        ("label_free", _label_free(request, counts, newest)),
     ):
         for at, body in enumerate(bodies):
             if body is not None:
@@ -86,21 +94,23 @@ def _without_treated(request: Request, estimator: Estimator, counts: BesideCount
     ]
 
 
-def _label_free(request: Request, counts_of: BesideCounts) -> list[dict[str, Any] | None]:
+def _label_free(request: Request, counts_of: BesideCounts, newest: NewestLabels | None) -> list[dict[str, Any] | None]:
     counts = counts_of.get(statistics.LABEL_FREE)
     if counts is None or not counts.any():
         return []
-    labels = request.counts if request.series.statistic == statistics.LABEL_SCORES else counts_of.get(statistics.LABEL_SCORES)
+    own = request.counts if request.series.statistic == statistics.LABEL_SCORES else counts_of.get(statistics.LABEL_SCORES)
     cells = counts.reshape(len(counts), 2, 2, SKETCH_BINS)
     found = _promised(request, cells[:, 0], cells[:, 1])
     rejects_at = 1.0 / (1.0 - request.level)
-    bodies: list[dict[str, Any] | None] = []
-    for outcome, against in zip(found, _against_calibration(labels, len(found)), strict=True):
-        if isinstance(against, Estimate) and against.e is not None and against.e >= rejects_at:
-            bodies.append({"void": VOID, "e": against.e})
-        else:
-            bodies.append({"estimate": True} | estimate_body(outcome) if isinstance(outcome, Estimate) else None)
-    return bodies
+    against = _against_calibration([own, None if newest is None else newest.counts], len(found))
+    return [
+        {"void": VOID, "e": e} if e >= rejects_at else _as_estimate(outcome)
+        for outcome, e in zip(found, against.tolist(), strict=True)
+    ]
+
+
+def _as_estimate(outcome: Outcome) -> dict[str, Any] | None:
+    return {"estimate": True} | estimate_body(outcome) if isinstance(outcome, Estimate) else None
 
 
 def _promised(request: Request, count: Int, sum_micro: Int) -> list[Outcome]:
@@ -111,12 +121,15 @@ def _promised(request: Request, count: Int, sum_micro: Int) -> list[Outcome]:
     return measure(count, sum_micro, level=request.level)
 
 
-def _against_calibration(labels: Int | None, scopes: int) -> Sequence[Outcome]:
-    """The e-value of calibration of each scope's own labels."""
-    if labels is None:
-        return [Insufficient(Reason.NO_EXPOSURE)] * scopes
-    strata = by_label(labels)
-    return calibration_eprocess(strata[:, 0], strata[:, 1], score_sums(labels))
+def _against_calibration(labels: Sequence[Int | None], scopes: int) -> Float:
+    """The larger e-value of calibration of each scope, (scopes,), of several counts of its labels; 0 where none tells."""
+    found = np.zeros(scopes)
+    for counts in labels:
+        if counts is not None:
+            strata = by_label(counts)
+            outcomes = calibration_eprocess(strata[:, 0], strata[:, 1], score_sums(counts))
+            np.maximum(found, [one.e or 0.0 if isinstance(one, Estimate) else 0.0 for one in outcomes], out=found)
+    return found
 
 
 def _labels_of(request: Request, counts: Int) -> LabelCounts:
