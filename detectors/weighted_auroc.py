@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from detectors import placement_variance
 from detectors.arrays import Float, as_float, silent
 from detectors.estimate import Outcome, Reason
 from detectors.intervals import normal_quantile
@@ -27,30 +26,27 @@ def auroc(
     """Weighted P(score of a positive > score of a negative) + P(equal)/2; counts (C, S, B), `inferences` (C, S).
 
     Every labelled case stands for inferences / labelled cases of its stratum (Begg & Greenes 1983, Biometrics 39:207; the
-    inverse-probability estimator of Alonzo & Pepe 2005, JRSS C 54:173). Variance from weighted placements on the logit scale,
-    a class counting as the simple cases of the same sum of squared weights (Kish 1965, Survey Sampling, 8.2); with equal
-    weights it is that of `auroc.auroc`. So is `p`.
+    inverse-probability estimator of Alonzo & Pepe 2005, JRSS C 54:173). Variance from weighted placements, each case counting
+    once, on the logit scale; `p` as `auroc.auroc`.
 
     Refused: as `Coverage.refusals`; `no_positives`, `no_negatives`; `degenerate_outcomes` where one case of a class, or
     classes that do not overlap, leave no variance.
 
     >>> area = auroc([[[40, 5, 0], [0, 5, 10]]], [[[5, 5, 0], [0, 10, 40]]], [[550, 65]])[0]
     >>> round(area.value, 3), round(area.lower, 3), round(area.upper, 3), area.n
-    (0.775, 0.636, 0.871, 120)
+    (0.775, 0.639, 0.87, 120)
     """
     negatives, positives = as_float(neg), as_float(pos)
     coverage = Coverage.of((negatives + positives).sum(axis=2), inferences)
     weight = coverage.weight[:, :, None]
     n0, n1 = (weight * negatives).sum(axis=(1, 2)), (weight * positives).sum(axis=(1, 2))
-    size0, size1 = _whole(n0), _whole(n1)
+    size0, size1 = np.where(n0 > 0, n0, 1.0), np.where(n1 > 0, n1, 1.0)
     below = _placements((weight * negatives).sum(axis=1)) / size0[:, None]
     above = 1.0 - _placements((weight * positives).sum(axis=1)) / size1[:, None]
     area = ((weight * positives).sum(axis=1) * below).sum(axis=1) / size1
-    squares0, squares1 = (_whole((weight**2 * counts).sum(axis=(1, 2))) for counts in (negatives, positives))
-    spreads = _spread(weight, positives, below, area) / squares1, _spread(weight, negatives, above, area) / squares0
-    variance = placement_variance.of_area(area, spreads, (size1**2 / squares1, size0**2 / squares0))
+    variance = _spread(weight, positives, below, area) / size1**2 + _spread(weight, negatives, above, area) / size0**2
     few = (negatives.sum(axis=(1, 2)) < 2) | (positives.sum(axis=(1, 2)) < 2)
-    flat = few | ~(spreads[0] + spreads[1] > 1e-14) | (area <= 0) | (area >= 1)
+    flat = few | ~(variance > 1e-15) | (area <= 0) | (area >= 1)
     lower, upper, p = _on_logits(area, variance, normal_quantile(level), as_float(reference), as_float(reference_se))
     refusals = (
         *coverage.refusals((negatives.min(axis=2, initial=0.0) < 0) | (positives.min(axis=2, initial=0.0) < 0)),
@@ -59,10 +55,6 @@ def auroc(
         (flat, Reason.DEGENERATE_OUTCOMES),
     )
     return outcomes(area, lower, upper, coverage.n, "inverse_coverage_logit", refusals=refusals, p=p)
-
-
-def _whole(sums: Float) -> Float:
-    return np.where(sums > 0, sums, 1.0)
 
 
 def _placements(weights: Float) -> Float:

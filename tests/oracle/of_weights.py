@@ -157,7 +157,7 @@ def intercept(question: Question, n: int) -> Measure:
 
 
 def auroc(question: Question, n: int) -> Measure:
-    """Weighted Mann-Whitney area; DeLong's variance of weighted placements and four more of each class, on the logit scale."""
+    """Weighted Mann-Whitney area; DeLong's variance of weighted placements, on the logit scale."""
     scores, labels = scores_labels(question)
     if one_class(labels):
         return Measure(n, reason=one_class(labels))
@@ -167,7 +167,7 @@ def auroc(question: Question, n: int) -> Measure:
     if len(wp) < 2 or len(wn) < 2 or area in (0.0, 1.0):
         return Measure(n, reason="degenerate_outcomes")
     placements = ((wp, wins @ wn / wn.sum()), (wn, wp @ wins / wp.sum()))
-    variance = sum(_placement_variance(own, placed, area) for own, placed in placements)
+    variance = sum(_mean_variance(question, own, placed - area) for own, placed in placements)
     sd, centre = math.sqrt(variance) / (area * (1 - area)), float(special.logit(area))
     half = float(special.ndtri((1 + question.level) / 2)) * sd
     bounds = special.expit([centre - half, centre + half])
@@ -179,14 +179,6 @@ def wins_of(scores: Floats, labels: Floats) -> Floats:
     ones, zeros = scores[labels == 1][:, None], scores[labels == 0]
     found: Floats = (ones > zeros) + 0.5 * (ones == zeros)
     return found
-
-
-def _placement_variance(w: Floats, placed: Floats, area: float) -> float:
-    """Variance of the mean placement of as many simple cases, to which four with the variance area (1 - area) / 3 are added."""
-    squares = float((w**2).sum())
-    cases = float(w.sum()) ** 2 / squares
-    own = float((w**2 * (placed - area) ** 2).sum()) / squares
-    return (cases * own + 4 * area * (1 - area) / 3) / (cases - 1 + 4) / cases
 
 
 def _mean_variance(question: Question, w: Floats, residuals: Floats) -> float:

@@ -91,14 +91,14 @@ def scored(rng: np.random.Generator, rows: int, cells: int, slope: float = 1.0) 
     return total - pos, pos, score
 
 
-@pytest.mark.parametrize(("rows", "diseased"), [(60, 10), (200, 20), (150, 50), (600, 200)])
-def test_delong_on_the_logit_scale(rows, diseased):
+@pytest.mark.parametrize("rows", [150, 600])
+def test_delong_on_the_logit_scale(rows):
     rng = np.random.default_rng(1)
     base = np.exp(-((np.arange(30) - 12) ** 2) / 60)
     above = np.exp(-((np.arange(30) - 18) ** 2) / 60)
     base, above = base / base.sum(), above / above.sum()
     truth = float((above * (np.cumsum(base) - base / 2)).sum())
-    neg, pos = rng.multinomial(rows, base, CELLS), rng.multinomial(diseased, above, CELLS)
+    neg, pos = rng.multinomial(rows, base, CELLS), rng.multinomial(rows // 3, above, CELLS)
     assert_at_its_level(held(auroc(neg, pos, level=LEVEL), truth))
 
 
