@@ -11,6 +11,7 @@ from benchmarks.result import Claim, Contender, Options, Result, ratio
 from benchmarks.rounds import interleaved, rate
 from detectors.auroc import auroc
 from detectors.calibration import calibration_slope
+from detectors.score_bins import ScoreBins
 from detectors.score_sketch import SKETCH_BINS, sketch_bin, sketch_logit
 from surveillance.arrays import Float, Int
 
@@ -31,8 +32,9 @@ def calibration_peers(options: Options) -> Result:
 
     def ours() -> None:
         for _ in range(_EVALUATIONS):
-            calibration_slope(negatives, positives, logit)
-            auroc(negatives, positives)
+            scores = ScoreBins.of(negatives, positives)
+            calibration_slope(scores, logit)
+            auroc(scores)
 
     running: dict[str, Callable[[], float]] = {"ours": rate(rows * _EVALUATIONS, ours)}
     missing = {}

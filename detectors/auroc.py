@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from detectors.arrays import Bool, Float, as_float, silent
-from detectors.estimate import Outcome, Reason
+from detectors.estimate import Outcome
 from detectors.intervals import Bounds, normal_quantile
 from detectors.occupied import Occupied
 from detectors.outcomes import outcomes
+from detectors.score_bins import ScoreBins
 
 _BISECTIONS = 60
 _EXACT = 2.0**53
@@ -19,9 +20,9 @@ _EXACT = 2.0**53
 
 @silent
 def auroc(
-    neg: ArrayLike, pos: ArrayLike, *, level: float = 0.95, reference: ArrayLike = np.nan, reference_se: ArrayLike = 0.0
+    scores: ScoreBins, *, level: float = 0.95, reference: ArrayLike = np.nan, reference_se: ArrayLike = 0.0
 ) -> list[Outcome]:
-    """P(score of a positive > score of a negative) + P(equal)/2 from counts per bin in rising score order, both (C, B).
+    """P(score of a positive > score of a negative) + P(equal)/2 of each cell (C,).
 
     Variance from the placements of positives among negatives and the reverse (DeLong et al. 1988, Biometrics 44:837, whose
     sums over rows are sums over bins), interval symmetric on the logit scale (Pepe 2003, sec. 5.2). Where that variance is 0
@@ -34,29 +35,26 @@ def auroc(
 
     `no_positives`, `no_negatives` by class; `degenerate_outcomes` where a count is negative.
 
-    >>> area = auroc([[3, 1, 1]], [[1, 1, 3]])[0]
+    >>> scores = ScoreBins.of([[3, 1, 1]], [[1, 1, 3]])
+    >>> area = auroc(scores)[0]
     >>> round(area.value, 2), round(area.lower, 3), round(area.upper, 3), area.method
     (0.74, 0.347, 0.939, 'delong_logit')
-    >>> round(auroc([[3, 1, 1]], [[1, 1, 3]], reference=[0.9])[0].p, 3)
+    >>> round(auroc(scores, reference=[0.9])[0].p, 3)
     0.09
     """
-    bins = Occupied.of(neg, pos)
-    negatives, positives = bins.pick(neg), bins.pick(pos)
-    impossible = bins.least(np.minimum(negatives, positives)) < 0
-    n0, n1 = bins.sum(negatives), bins.sum(positives)
-    exact = not impossible.any() and bool((n0 + n1).sum() < _EXACT)
-    area, variance = _area(bins, negatives, positives, n0, n1, exact)
+    n0, n1 = scores.negatives, scores.positives
+    exact = not scores.impossible.any() and bool(scores.n.sum() < _EXACT)
+    area, variance = _area(scores, exact)
     flat = ~(variance > 1e-15) | (n0 < 2) | (n1 < 2) | (area <= 0) | (area >= 1)
     lower, upper = _logit_bounds(area, variance, flat, normal_quantile(level))
-    refusals = [(impossible, Reason.DEGENERATE_OUTCOMES), (n1 <= 0, Reason.NO_POSITIVES), (n0 <= 0, Reason.NO_NEGATIVES)]
     method = ["delong_logit"] * len(area)
-    needed = flat & (n0 > 0) & (n1 > 0) & ~impossible
+    needed = flat & ~scores.of_one_class & ~scores.impossible
     if needed.any():
         lower[needed], upper[needed] = _score_bounds(area[needed], n0[needed], n1[needed], normal_quantile(level))
         method = ["newcombe_score" if is_flat else "delong_logit" for is_flat in flat.tolist()]
     null = as_float(reference)
     p = None if np.isnan(null).all() else _p_of_shortfall(area, variance, flat, (n0, n1), null, as_float(reference_se))
-    return outcomes(area, lower, upper, n0 + n1, method, refusals=refusals, p=p)
+    return outcomes(area, lower, upper, scores.n, method, refusals=scores.class_refusals(), p=p)
 
 
 def _p_of_shortfall(
@@ -72,8 +70,9 @@ def _p_of_shortfall(
     return np.where(known, special.ndtr(np.where(flat, at_null, on_logits)), np.nan)
 
 
-def _area(bins: Occupied, neg: Float, pos: Float, n0: Float, n1: Float, exact: bool) -> tuple[Float, Float]:
+def _area(scores: ScoreBins, exact: bool) -> tuple[Float, Float]:
     """The area and DeLong's variance."""
+    bins, neg, pos, n0, n1 = scores.at, scores.neg, scores.pos, scores.negatives, scores.positives
     above_neg, above_pos = _placements(bins, neg, n0, exact), _placements(bins, pos, n1, exact)
     size0, size1 = np.where(n0 > 0, n0, 1.0), np.where(n1 > 0, n1, 1.0)
     weighted = neg * above_pos

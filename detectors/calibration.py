@@ -12,6 +12,7 @@ from detectors.estimate import Outcome, Reason
 from detectors.intervals import normal_quantile
 from detectors.occupied import Occupied
 from detectors.outcomes import Refusal, outcomes
+from detectors.score_bins import ScoreBins
 
 _LONGEST_STEP = 1.75
 """Largest change of any fitted logit in one Newton step. The curvature changes by at most e^s over a change s, so a step is
@@ -40,50 +41,49 @@ class JointFit:
 
 
 @silent
-def joint_fit(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike) -> JointFit:
+def joint_fit(scores: ScoreBins, bin_logit: ArrayLike) -> JointFit:
     """Maximum likelihood of intercept and slope by IRLS over all cells at once (Cox 1958, Biometrika 45:562).
 
-    `neg`, `pos` (C, B) count rows per bin in rising score order, `bin_logit` (C, B) or (B,) represents the bins. The fit starts
-    from perfect calibration and takes three steps as a rule. Each cell stops by itself, so its result does not depend on its
-    company.
+    `bin_logit` (C, B) or (B,) represents the bins. The fit starts from perfect calibration and takes three steps as a rule. Each
+    cell stops by itself, so its result does not depend on its company.
 
     Refused: `no_positives`, `no_negatives`; `degenerate_outcomes` where all rows have one logit or a count is negative;
     `separation` where no score of one class lies strictly inside the other's range, so that the slope is infinite (Albert &
     Anderson 1984, Biometrika 71:1), or the likelihood is too flat for a finite fit.
     """
-    cells = _Cells.of(neg, pos, bin_logit)
+    cells = _Cells.of(scores, bin_logit)
     one_logit, separated = _separation(cells)
-    refused = cells.impossible | cells.no_positives | cells.no_negatives | one_logit | separated
+    refused = cells.refused | one_logit | separated
     line = _solve(_Fit.of(cells), ~refused)
     refusals = (
-        *cells.class_refusals(),
+        *cells.refusals(),
         (one_logit, Reason.DEGENERATE_OUTCOMES),
         (separated | (line[_DONE] == 0.0), Reason.SEPARATION),
     )
-    return JointFit(line[_INTERCEPT], line[_SLOPE], line[_INTERCEPT_SE], line[_SLOPE_SE], cells.n, refusals)
+    return JointFit(line[_INTERCEPT], line[_SLOPE], line[_INTERCEPT_SE], line[_SLOPE_SE], scores.n, refusals)
 
 
-def calibration_slope(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
+def calibration_slope(scores: ScoreBins, bin_logit: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
     """Slope of the joint fit with Wald interval; 1 is calibrated, below 1 is over-confident. Refusals as `joint_fit`.
 
     >>> import numpy as np
-    >>> slope = calibration_slope([[90, 50, 30]], [[10, 50, 70]], np.log([1/9, 1, 7/3]))[0]
+    >>> slope = calibration_slope(ScoreBins.of([[90, 50, 30]], [[10, 50, 70]]), np.log([1/9, 1, 7/3]))[0]
     >>> round(slope.value, 4), round(slope.lower, 3), round(slope.upper, 3)
     (1.0, 0.744, 1.256)
     """
-    found = joint_fit(neg, pos, bin_logit)
+    found = joint_fit(scores, bin_logit)
     return _wald(found.slope, found.slope_se, found, level)
 
 
-def calibration_intercept_joint(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
+def calibration_intercept_joint(scores: ScoreBins, bin_logit: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
     """Intercept of the joint fit with Wald interval; 0 is calibrated where the slope is 1. Refusals as `joint_fit`.
 
     >>> import numpy as np
-    >>> intercept = calibration_intercept_joint([[80, 50, 20]], [[20, 50, 80]], np.log([1/9, 1, 9]))[0]
+    >>> intercept = calibration_intercept_joint(ScoreBins.of([[80, 50, 20]], [[20, 50, 80]]), np.log([1/9, 1, 9]))[0]
     >>> abs(round(intercept.value, 4)), round(intercept.upper, 3)
     (0.0, 0.26)
     """
-    found = joint_fit(neg, pos, bin_logit)
+    found = joint_fit(scores, bin_logit)
     return _wald(found.intercept, found.intercept_se, found, level)
 
 
@@ -98,28 +98,28 @@ class ShiftFit:
 
 
 @silent
-def shift_fit(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike) -> ShiftFit:
+def shift_fit(scores: ScoreBins, bin_logit: ArrayLike) -> ShiftFit:
     """Maximum likelihood of the intercept alone; arguments as `joint_fit`.
 
     Refused: `no_positives`, `no_negatives` (one class alone is separated by any intercept); `degenerate_outcomes` where a
     count is negative.
     """
-    cells = _Cells.of(neg, pos, bin_logit)
-    shift, information = _solve_shift(cells, ~(cells.impossible | cells.no_positives | cells.no_negatives))
-    return ShiftFit(shift, 1.0 / np.sqrt(information), cells.n, cells.class_refusals())
+    cells = _Cells.of(scores, bin_logit)
+    shift, information = _solve_shift(cells, ~cells.refused)
+    return ShiftFit(shift, 1.0 / np.sqrt(information), scores.n, cells.refusals())
 
 
-def calibration_in_the_large(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
+def calibration_in_the_large(scores: ScoreBins, bin_logit: ArrayLike, *, level: float = 0.95) -> list[Outcome]:
     """Intercept with the slope fixed at 1 and Wald interval (Steyerberg 2019, Clinical Prediction Models, ch. 15).
 
     Arguments and refusals as `shift_fit`.
 
     >>> import numpy as np
-    >>> shift = calibration_in_the_large([[8, 5]], [[2, 5]], np.log([1/9, 1]))[0]
+    >>> shift = calibration_in_the_large(ScoreBins.of([[8, 5]], [[2, 5]]), np.log([1/9, 1]))[0]
     >>> round(shift.value, 3), round(shift.lower, 3), round(shift.upper, 3)
     (0.286, -0.751, 1.323)
     """
-    fit = shift_fit(neg, pos, bin_logit)
+    fit = shift_fit(scores, bin_logit)
     reach = normal_quantile(level) * fit.se
     return outcomes(fit.shift, fit.shift - reach, fit.shift + reach, fit.n, "wald_irls_slope_1", refusals=fit.refusals)
 
@@ -133,66 +133,55 @@ def _wald(value: Float, se: Float, fit: JointFit, level: float) -> list[Outcome]
 class _Cells:
     """Counts and logits of the bins in use (N,), and what follows for each cell (C,)."""
 
-    bins: Occupied
-    neg: Float
-    pos: Float
-    fewer: Float
-    """Rows of the class that has fewer in the bin."""
+    scores: ScoreBins
     x: Float
     far: Float
     """Largest size of a logit of the cell."""
-    n: Float
-    events: Float
     impossible: Bool
-    no_positives: Bool
-    no_negatives: Bool
 
     @staticmethod
-    def of(neg: ArrayLike, pos: ArrayLike, bin_logit: ArrayLike) -> _Cells:
-        bins = Occupied.of(neg, pos)
-        negatives, positives, x = bins.pick(neg), bins.pick(pos), bins.pick(bin_logit)
-        fewer, far = np.minimum(negatives, positives), bins.largest(np.abs(x))
-        events, others = bins.sum(positives), bins.sum(negatives)
-        n = events + others
+    def of(scores: ScoreBins, bin_logit: ArrayLike) -> _Cells:
+        x = scores.at.pick(bin_logit)
+        far = scores.at.largest(np.abs(x))
         unknown = ~np.isfinite(far)
         if unknown.any():
             x = np.where(np.isfinite(x), x, 0.0)
-        impossible = unknown | ~np.isfinite(n) | (bins.least(fewer) < 0)
-        return _Cells(bins, negatives, positives, fewer, x, far, n, events, impossible, ~(events > 0), ~(others > 0))
+        return _Cells(scores, x, far, scores.impossible | unknown)
 
-    def class_refusals(self) -> tuple[Refusal, ...]:
-        return (
-            (self.impossible, Reason.DEGENERATE_OUTCOMES),
-            (self.no_positives, Reason.NO_POSITIVES),
-            (self.no_negatives, Reason.NO_NEGATIVES),
-        )
+    @property
+    def refused(self) -> Bool:
+        """Which cells have no fit, whatever their logits."""
+        return self.impossible | self.scores.of_one_class
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        return (self.impossible, Reason.DEGENERATE_OUTCOMES), *self.scores.class_refusals()
 
 
 def _separation(cells: _Cells) -> tuple[Bool, Bool]:
     """Cells with one logit only, and cells where the classes do not overlap in more than one logit."""
     if _overlap_for_sure(cells):
-        none = np.zeros(len(cells.n), np.bool_)
+        none = np.zeros(len(cells.far), np.bool_)
         return none, none
-    low0, high0 = _span(cells, cells.neg)
-    low1, high1 = _span(cells, cells.pos)
+    low0, high0 = _span(cells, cells.scores.neg)
+    low1, high1 = _span(cells, cells.scores.pos)
     one_logit = np.minimum(low0, low1) == np.maximum(high0, high1)
     return one_logit, (high0 <= low1) | (high1 <= low0)
 
 
 def _overlap_for_sure(cells: _Cells) -> bool:
     """Whether both classes have rows in the same two bins of every cell, and bins stand in the order of their logits."""
-    if cells.bins.filled is not None:
+    if cells.scores.at.filled is not None:
         return False
     rising = cells.x[1:] > cells.x[:-1]
-    rising[cells.bins.begins[1:] - 1] = True
-    in_both = (cells.fewer > 0).astype(np.float64)
-    return bool(rising.all() and (cells.bins.sum(in_both) >= 2).all())
+    rising[cells.scores.at.begins[1:] - 1] = True
+    in_both = (cells.scores.fewer > 0).astype(np.float64)
+    return bool(rising.all() and (cells.scores.at.sum(in_both) >= 2).all())
 
 
 def _span(cells: _Cells, counts: Float) -> tuple[Float, Float]:
     """Lowest and highest logit that has rows; beyond all logits on the wrong side where none has."""
     out_of_reach = (counts <= 0) * _FAR
-    return cells.bins.least(cells.x + out_of_reach), -cells.bins.least(out_of_reach - cells.x)
+    return cells.scores.at.least(cells.x + out_of_reach), -cells.scores.at.least(out_of_reach - cells.x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +197,9 @@ class _Fit:
 
     @staticmethod
     def of(cells: _Cells) -> _Fit:
-        n, events_x = cells.neg + cells.pos, cells.bins.sum(cells.pos * cells.x)
-        return _Fit(cells.bins, n, cells.x, cells.events, events_x, cells.far)
+        scores = cells.scores
+        events_x = scores.at.sum(scores.pos * cells.x)
+        return _Fit(scores.at, scores.neg + scores.pos, cells.x, scores.positives, events_x, cells.far)
 
     def of_cells(self, chosen: Bool) -> _Fit:
         bins, rows = self.bins.only(chosen)
@@ -268,19 +258,21 @@ def _moments(fit: _Fit, intercept: Float, slope: Float) -> Float:
     e = bins.per_bin(-slope)
     e *= fit.x
     np.exp(e, out=e)
-    divisor = bins.per_bin(odds)
-    divisor += e
-    shares = fit.n / divisor
-    e /= divisor
+    shares = bins.per_bin(odds)
+    shares += e
+    np.reciprocal(shares, out=shares)
+    e *= shares
+    shares *= fit.n
     moments = np.empty((5, len(odds)))
     moments[0] = bins.sum(shares)
-    moments[1] = bins.sum(np.multiply(shares, fit.x, out=divisor))
-    shares *= e
-    moments[2] = bins.sum(shares)
+    e *= shares
     shares *= fit.x
-    moments[3] = bins.sum(shares)
-    shares *= fit.x
-    moments[4] = bins.sum(shares)
+    moments[1] = bins.sum(shares)
+    moments[2] = bins.sum(e)
+    e *= fit.x
+    moments[3] = bins.sum(e)
+    e *= fit.x
+    moments[4] = bins.sum(e)
     moments *= odds
     return moments
 
@@ -288,8 +280,8 @@ def _moments(fit: _Fit, intercept: Float, slope: Float) -> Float:
 def _solve_shift(cells: _Cells, wanted: Bool) -> tuple[Float, Float]:
     """The shift a (C,) of the cells wanted, with sum n expit(a + x) = events, and the information on it."""
     shift, information = np.zeros(len(wanted)), np.ones(len(wanted))
-    running, (bins, rows) = np.flatnonzero(wanted), cells.bins.only(wanted)
-    n, inverse_odds = (cells.neg + cells.pos)[rows], np.exp(-cells.x[rows])
+    running, (bins, rows) = np.flatnonzero(wanted), cells.scores.at.only(wanted)
+    n, inverse_odds = (cells.scores.neg + cells.scores.pos)[rows], np.exp(-cells.x[rows])
     for _ in range(_MOST_STEPS):
         if len(running) == 0:
             break
@@ -297,7 +289,7 @@ def _solve_shift(cells: _Cells, wanted: Bool) -> tuple[Float, Float]:
         p += 1.0
         np.reciprocal(p, out=p)
         fitted = n * p
-        gap = cells.events[running] - bins.sum(fitted)
+        gap = cells.scores.positives[running] - bins.sum(fitted)
         information[running] = np.maximum(bins.sum(fitted) - bins.sum(fitted * p), 1e-300)
         step = gap / information[running]
         shift[running] += np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)

@@ -36,6 +36,7 @@ def sketch_bin(score_micro: Int) -> Int:
     return _table()[np.clip(score_micro, 0, _TOP)].astype(np.int64)
 
 
+@cache
 def sketch_logit() -> Float:
     """The logit that stands for each bin (SKETCH_BINS,): the middle of its lowest and highest score on the logit scale.
 
@@ -43,7 +44,9 @@ def sketch_logit() -> Float:
     [-13.8155, -13.8155, 13.8155]
     """
     edges = _edges()
-    return (_logit(edges[:-1] / MICRO) + _logit((edges[1:] - 1) / MICRO)) / 2.0
+    middle: Float = (_logit(edges[:-1] / MICRO) + _logit((edges[1:] - 1) / MICRO)) / 2.0
+    middle.flags.writeable = False
+    return middle
 
 
 def bin_mean_logit(count: ArrayLike, sum_micro: ArrayLike) -> Float:
@@ -55,12 +58,16 @@ def bin_mean_logit(count: ArrayLike, sum_micro: ArrayLike) -> Float:
     1.9924
     """
     rows, total = as_float(count), as_float(sum_micro)
-    mean = _logit(total / MICRO / np.where(rows > 0, rows, 1.0))
-    return np.where((rows > 0) & np.isfinite(mean), mean, sketch_logit())
+    found = np.broadcast_to(sketch_logit(), rows.shape).copy()
+    filled = np.flatnonzero((rows > 0) & np.isfinite(total))
+    found.ravel()[filled] = _logit(total.take(filled) / MICRO / rows.take(filled))
+    return found
 
 
 def _logit(probability: Float) -> Float:
-    found: Float = special.logit(np.clip(probability, _CLIP, 1.0 - _CLIP))
+    clipped = np.clip(probability, _CLIP, 1.0 - _CLIP)
+    # A seventh of the time of scipy's, which is more exact only where the logit is close to 0.
+    found: Float = np.log(clipped / (1.0 - clipped))
     return found
 
 

@@ -19,6 +19,7 @@ from detectors.estimate import Outcome
 from detectors.intervals import normal_quantile
 from detectors.inverse_coverage import Coverage
 from detectors.outcomes import outcomes
+from detectors.score_bins import ScoreBins
 
 
 @silent
@@ -33,7 +34,7 @@ def calibration_slope(
     (0.631, 0.408, 0.854, 300)
     """
     cases = _Labelled(neg, pos, bin_logit, inferences)
-    fit = joint_fit(cases.weighted_neg, cases.weighted_pos, cases.logit)
+    fit = joint_fit(ScoreBins.of(cases.weighted_neg, cases.weighted_pos), cases.logit)
     error = cases.errors(fit.intercept, fit.slope)
     reach = normal_quantile(level) * np.sqrt(error)
     refusals = (*cases.coverage.refusals(), *fit.refusals)
@@ -52,7 +53,7 @@ def calibration_in_the_large(
     (0.253, -0.098, 0.603)
     """
     cases = _Labelled(neg, pos, bin_logit, inferences)
-    fit = shift_fit(cases.weighted_neg, cases.weighted_pos, cases.logit)
+    fit = shift_fit(ScoreBins.of(cases.weighted_neg, cases.weighted_pos), cases.logit)
     fitted = special.expit(fit.shift[:, None] + cases.logit)
     information = (cases.weighted * fitted * (1.0 - fitted)).sum(axis=1)
     reach = normal_quantile(level) * np.sqrt(cases.squared_residuals(fitted).sum(axis=1)) / information

@@ -26,6 +26,7 @@ NEED_NO_PAPER: Mapping[str, str] = {
     "detectors.label_arrivals": "interpolates between a manifest's percentiles and adds up",
     "detectors.occupied": "an index of bins in use",
     "detectors.outcomes": "puts results together",
+    "detectors.score_bins": "counts by score bin, read once",
     "detectors.score_sketch": "the project's own bins",
 }
 

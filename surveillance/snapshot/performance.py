@@ -13,6 +13,7 @@ from detectors.calibration import calibration_slope
 from detectors.estimate import Estimate, Outcome
 from detectors.observed_expected import observed_expected
 from detectors.proportion import proportion
+from detectors.score_bins import ScoreBins
 from detectors.score_sketch import SKETCH_BINS, bin_mean_logit, sketch_bin
 from surveillance.arrays import Bool, Float, Int
 
@@ -84,11 +85,12 @@ def _of_scores(label: Int, score: Float) -> Mapping[str, Outcome]:
     bins = sketch_bin(micro)
     negative, positive = (np.bincount(bins[label == one], minlength=SKETCH_BINS)[None, :] for one in (0, 1))
     sums = np.bincount(bins, micro, SKETCH_BINS)[None, :]
+    scores, logit = ScoreBins.of(negative, positive), bin_mean_logit(negative + positive, sums)
     error = np.square(score - label)
     n = [len(label)]
     return {
-        "auroc": auroc(negative, positive)[0],
-        "calibration_slope": calibration_slope(negative, positive, bin_mean_logit(negative + positive, sums))[0],
+        "auroc": auroc(scores)[0],
+        "calibration_slope": calibration_slope(scores, logit)[0],
         "observed_expected": observed_expected(n, [int(label.sum())], [int(micro.sum())])[0],
         "brier": brier(n, [round(error.sum() * _MICRO)], [round(np.square(error).sum() * _MICRO)])[0],
     }

@@ -19,6 +19,7 @@ import detectors
 from detectors.effective_counts import VerifiedCounts
 from detectors.estimate import Outcome
 from detectors.inverse_coverage import Coverage
+from detectors.score_bins import ScoreBins
 from detectors.score_sketch import SKETCH_BINS, bin_mean_logit, sketch_logit
 from detectors.variance_ratio import PowerSums, variance_ratio
 
@@ -322,12 +323,23 @@ def _power_sums(function: Callable[..., Any]) -> Windows:
     return Windows(call, powers)
 
 
+def _binned(draw: Callable[[Random, int], Arrays]) -> Callable[[Callable[..., Any]], Windows]:
+    def by_bins(function: Callable[..., Any]) -> Windows:
+        def call(neg: Array, pos: Array, **more: Any) -> list[Outcome]:
+            found: list[Outcome] = function(ScoreBins.of(neg, pos), **more)
+            return found
+
+        return Windows(call, draw)
+
+    return by_bins
+
+
 _HISTOGRAM = _plain(lambda rng, cells: histogram(rng, cells, int(rng.choice([1, 2, 6, 20]))))
-_BY_FLAG, _LINE = _plain(by_flag), _plain(line)
+_BY_FLAG, _LINE = _plain(by_flag), _binned(line)
 _WEIGHTED_LINE = _plain(weighted_line, "bin_logit")
 
 WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
-    "auroc.auroc": _plain(with_reference(_without(sketch, "sum_micro"))),
+    "auroc.auroc": _binned(with_reference(_without(sketch, "sum_micro"))),
     **{f"begg_greenes.{name}": _BY_FLAG for name in ("sensitivity", "specificity", "npv")},
     **{f"manski.{name}": _BY_FLAG for name in ("sensitivity", "specificity", "ppv", "npv", "prevalence")},
     "binned_quantile.binned_quantile": _plain(binned_numbers, q=0.95, method="p95"),

@@ -97,9 +97,9 @@ def label_counts(counts: Int) -> LabelCounts:
 
 def unless_biased(request: Request, labels: LabelCounts, found: Sequence[Outcome], sizes: Int) -> list[Finding]:
     """What was found, but where flagged and unflagged cases may not be mixed."""
-    biased = verification_bias(labels, request.manifest.baselines.label_latency)
-    refused = [Insufficient(Reason.VERIFICATION_BIAS, int(n)) for n in sizes]
-    told = [refused[at] if biased[at] else outcome for at, outcome in enumerate(found)]
+    told = list(found)
+    for at in np.flatnonzero(verification_bias(labels, request.manifest.baselines.label_latency)).tolist():
+        told[at] = Insufficient(Reason.VERIFICATION_BIAS, int(sizes[at]))
     return [Finding(outcome, p=outcome.p if isinstance(outcome, Estimate) else None) for outcome in told]
 
 

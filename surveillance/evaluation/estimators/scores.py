@@ -11,6 +11,7 @@ from detectors.calibration import calibration_in_the_large, calibration_slope
 from detectors.calibration_eprocess import calibration_eprocess
 from detectors.calibration_error import calibration_error
 from detectors.estimate import Estimate, Outcome
+from detectors.score_bins import ScoreBins
 from detectors.score_sketch import SKETCH_BINS, bin_mean_logit
 from surveillance.arrays import Float, Int
 from surveillance.evaluation.estimators.labels import by_label, label_counts, score_sums, unless_biased
@@ -36,22 +37,20 @@ def _auroc(request: Request) -> list[Finding]:
                 reference_se=validated.se,
             ),
         )
-    by_class = by_label(request.counts)
-    return _told(
-        request, auroc(by_class[:, 0], by_class[:, 1], level=request.level, reference=validated.value, reference_se=validated.se)
-    )
+    found = auroc(_bins(request), level=request.level, reference=validated.value, reference_se=validated.se)
+    return _told(request, found)
 
 
 def _slope(request: Request) -> list[Finding]:
     if request.weighted:
         return _told(request, weighted_calibration.calibration_slope(*_weighted(request), level=request.level))
-    return _told(request, calibration_slope(*_fitted(request), level=request.level))
+    return _told(request, calibration_slope(_bins(request), _logit(request), level=request.level))
 
 
 def _intercept(request: Request) -> list[Finding]:
     if request.weighted:
         return _told(request, weighted_calibration.calibration_in_the_large(*_weighted(request), level=request.level))
-    return _told(request, calibration_in_the_large(*_fitted(request), level=request.level))
+    return _told(request, calibration_in_the_large(_bins(request), _logit(request), level=request.level))
 
 
 def _error(request: Request) -> list[Finding]:
@@ -76,9 +75,9 @@ def _with_e(error: Outcome, against: Outcome) -> Outcome:
     return replace(error, e=against.e) if isinstance(error, Estimate) and isinstance(against, Estimate) else error
 
 
-def _fitted(request: Request) -> tuple[Int, Int, Float]:
+def _bins(request: Request) -> ScoreBins:
     by_class = by_label(request.counts)
-    return by_class[:, 0], by_class[:, 1], _logit(request)
+    return ScoreBins.of(by_class[:, 0], by_class[:, 1])
 
 
 def _weighted(request: Request) -> tuple[Int, Int, Float, Int]:

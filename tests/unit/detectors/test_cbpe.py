@@ -12,6 +12,7 @@ from detectors import cbpe
 from detectors.arrays import Bool, Float, Int
 from detectors.auroc import auroc
 from detectors.estimate import Estimate, Insufficient, Outcome, Reason
+from detectors.score_bins import ScoreBins
 
 SHARES: tuple[cbpe.Share, ...] = ("sensitivity", "specificity", "ppv", "npv")
 
@@ -72,7 +73,7 @@ def test_the_bounds_hold_what_labels_drawn_from_the_scores_show(size: int) -> No
         "ppv": tp / (tp + fp),
         "npv": tn / (tn + fn),
         "brier": ((score - label) ** 2).mean(axis=1),
-        "auroc": np.array([number(area).value for area in auroc(negatives, positives)]),
+        "auroc": np.array([number(area).value for area in auroc(ScoreBins.of(negatives, positives))]),
     }
     cells = binned(score, flagged)
     found: dict[str, Estimate] = {of: number(cbpe.share(of, *cells)[0]) for of in SHARES}

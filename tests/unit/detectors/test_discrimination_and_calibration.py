@@ -11,6 +11,7 @@ from detectors.brier import brier
 from detectors.calibration import calibration_in_the_large, calibration_intercept_joint, calibration_slope, joint_fit
 from detectors.estimate import Insufficient, Reason
 from detectors.observed_expected import observed_expected
+from detectors.score_bins import ScoreBins
 from detectors.score_sketch import SKETCH_BINS, bin_mean_logit, sketch_bin, sketch_logit
 from detectors.spiegelhalter import spiegelhalter
 
@@ -33,7 +34,7 @@ def delong_variance(score, label):
 
 def test_the_area_and_its_variance_are_those_of_the_rows_behind_the_bins():
     neg, pos = draw(np.random.default_rng(1), 6, 37)
-    for i, found in enumerate(auroc(neg, pos)):
+    for i, found in enumerate(auroc(ScoreBins.of(neg, pos))):
         score, label = expand(neg[i], pos[i])
         area, se = roc_auc_score(label, score), np.sqrt(delong_variance(score, label))
         half = 1.959964 * se / (area * (1 - area))
@@ -46,11 +47,11 @@ def test_the_area_and_its_variance_are_those_of_the_rows_behind_the_bins():
     ("neg", "pos", "value"), [([5, 0], [0, 5], 1.0), ([0, 5], [5, 0], 0.0), ([1, 0], [0, 1], 1.0), ([9], [4], 0.5)]
 )
 def test_an_area_without_variance_still_has_an_honest_interval(neg, pos, value):
-    found = auroc([neg], [pos])[0]
+    found = auroc(ScoreBins.of([neg], [pos]))[0]
     assert found.value == value
     assert found.method == "newcombe_score"
     assert 0.1 < found.upper - found.lower < 1.0
-    wider = auroc([neg], [pos], level=0.99)[0]
+    wider = auroc(ScoreBins.of([neg], [pos]), level=0.99)[0]
     assert wider.lower <= found.lower
     assert wider.upper >= found.upper
 
@@ -60,7 +61,7 @@ def test_delong_intervals_hold_the_true_area_about_as_often_as_they_say():
     bins = np.linspace(-3, 4, 60)
     x, y = rng.normal(1, 1, (1500, 60)), rng.normal(0, 1, (1500, 120))
     count = lambda rows: np.stack([np.bincount(np.searchsorted(bins, row), minlength=61) for row in rows])  # noqa: E731
-    found = auroc(count(y), count(x))
+    found = auroc(ScoreBins.of(count(y), count(x)))
     assert np.mean([f.lower <= 0.7602 <= f.upper for f in found]) == pytest.approx(0.95, abs=0.02)
 
 
@@ -79,7 +80,7 @@ def test_the_cox_line_is_the_maximum_likelihood_fit_with_wald_errors(per_cell):
     neg, pos = draw(rng, 5, SKETCH_BINS, 0.5)
     x = sketch_logit() * 0.4
     logits = np.stack([x + 0.02 * i for i in range(5)]) if per_cell else x
-    found = joint_fit(neg, pos, logits)
+    found = joint_fit(ScoreBins.of(neg, pos), logits)
     for i in range(5):
         line, errors = fitted(neg[i], pos[i], logits[i] if per_cell else x)
         assert (found.intercept[i], found.slope[i]) == pytest.approx(tuple(line), abs=1e-4)
@@ -88,8 +89,11 @@ def test_the_cox_line_is_the_maximum_likelihood_fit_with_wald_errors(per_cell):
 
 def test_slope_and_intercept_are_read_from_the_same_line():
     neg, pos = draw(np.random.default_rng(6), 3, SKETCH_BINS)
-    line = joint_fit(neg, pos, sketch_logit())
-    slopes, intercepts = calibration_slope(neg, pos, sketch_logit()), calibration_intercept_joint(neg, pos, sketch_logit())
+    line = joint_fit(ScoreBins.of(neg, pos), sketch_logit())
+    slopes, intercepts = (
+        calibration_slope(ScoreBins.of(neg, pos), sketch_logit()),
+        calibration_intercept_joint(ScoreBins.of(neg, pos), sketch_logit()),
+    )
     assert [s.value for s in slopes] == line.slope.tolist()
     assert [s.value for s in intercepts] == line.intercept.tolist()
     assert slopes[0].upper - slopes[0].lower == pytest.approx(2 * 1.959964 * line.slope_se[0], rel=1e-6)
@@ -97,7 +101,7 @@ def test_slope_and_intercept_are_read_from_the_same_line():
 
 def test_calibration_in_the_large_makes_expected_and_observed_equal():
     neg, pos = draw(np.random.default_rng(8), 4, SKETCH_BINS)
-    for i, found in enumerate(calibration_in_the_large(neg, pos, sketch_logit())):
+    for i, found in enumerate(calibration_in_the_large(ScoreBins.of(neg, pos), sketch_logit())):
         p = expit(found.value + sketch_logit())
         assert ((neg + pos)[i] * p).sum() == pytest.approx(pos[i].sum(), rel=1e-6)
         information = ((neg + pos)[i] * p * (1 - p)).sum()
@@ -110,7 +114,7 @@ def test_wald_intervals_hold_the_true_slope_about_as_often_as_they_say():
     y = rng.random(x.shape) < expit(x)
     bins = sketch_bin(np.round(expit(x) * 1e6).astype(np.int64))
     count = lambda label: np.stack([np.bincount(b[m], minlength=SKETCH_BINS) for b, m in zip(bins, y == label, strict=True)])  # noqa: E731
-    found = calibration_slope(count(False), count(True), sketch_logit())
+    found = calibration_slope(ScoreBins.of(count(False), count(True)), sketch_logit())
     assert np.mean([f.lower <= 1.0 <= f.upper for f in found]) == pytest.approx(0.95, abs=0.025)
 
 
@@ -132,7 +136,7 @@ LOGITS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 )
 def test_a_line_that_does_not_exist_is_named(neg, pos, reason):
     beside = [[1, 1, 1, 1, 1], [1, 1, 1, 1, 2]]
-    found = calibration_slope([neg, beside[0]], [pos, beside[1]], LOGITS)
+    found = calibration_slope(ScoreBins.of([neg, beside[0]], [pos, beside[1]]), LOGITS)
     assert found[0] == Insufficient(reason, max(sum(neg) + sum(pos), 0))
     assert found[1].value > 0
 
@@ -145,18 +149,18 @@ def test_a_line_that_does_not_exist_is_named(neg, pos, reason):
 )
 def test_a_line_that_does_not_exist_is_named_beside_lines_that_do(neg, pos, reason, at):
     logits = np.array([-1.0, 0.0, 1.0])
-    alone = calibration_slope([[4, 3, 1]], [[1, 2, 5]], logits)[0]
+    alone = calibration_slope(ScoreBins.of([[4, 3, 1]], [[1, 2, 5]]), logits)[0]
     negs, poss = np.insert([[4, 3, 1]] * 2, at, neg, axis=0), np.insert([[1, 2, 5]] * 2, at, pos, axis=0)
-    found = calibration_slope(negs, poss, logits)
+    found = calibration_slope(ScoreBins.of(negs, poss), logits)
     refused = found.pop(at)
     assert isinstance(refused, Insufficient)
     assert refused.reason is reason
     assert found == [alone, alone]
-    assert calibration_slope([neg] * 3, [pos] * 3, logits) == [refused] * 3
+    assert calibration_slope(ScoreBins.of([neg] * 3, [pos] * 3), logits) == [refused] * 3
 
 
 def test_one_positive_inside_a_million_negatives_has_a_finite_fit():
-    found = calibration_slope([[10**6, 10**6, 0, 1, 0]], [[1, 0, 0, 0, 10**6]], LOGITS)[0]
+    found = calibration_slope(ScoreBins.of([[10**6, 10**6, 0, 1, 0]], [[1, 0, 0, 0, 10**6]]), LOGITS)[0]
     line, _ = fitted(np.array([10**6, 10**6, 0, 1, 0]), np.array([1, 0, 0, 0, 10**6]), LOGITS)
     assert found.value == pytest.approx(line[1], rel=1e-3)
 

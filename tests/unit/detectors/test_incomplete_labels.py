@@ -15,6 +15,7 @@ from detectors.calibration_error import calibration_error
 from detectors.estimate import Insufficient, Reason
 from detectors.inverse_coverage import Coverage
 from detectors.observed_expected import observed_expected
+from detectors.score_bins import ScoreBins
 from detectors.score_sketch import SKETCH_BINS, sketch_logit
 from detectors.spiegelhalter import spiegelhalter
 from tests.unit.detectors.sketches import drawn, sketched
@@ -86,9 +87,9 @@ UNWEIGHTED = {
         total(f.by_flag(f.labelled)), total(f.sums("events")), total(f.sums("score"))
     ),
     "brier": lambda f: brier(total(f.by_flag(f.labelled)), total(f.sums("square")), total(f.sums("quartic"))),
-    "slope": lambda f: calibration_slope(*(total(table) for table in f.tables()), sketch_logit()),
-    "intercept": lambda f: calibration_in_the_large(*(total(table) for table in f.tables()), sketch_logit()),
-    "auroc": lambda f: auroc(*(total(table) for table in f.tables())),
+    "slope": lambda f: calibration_slope(ScoreBins.of(*(total(table) for table in f.tables())), sketch_logit()),
+    "intercept": lambda f: calibration_in_the_large(ScoreBins.of(*(total(table) for table in f.tables())), sketch_logit()),
+    "auroc": lambda f: auroc(ScoreBins.of(*(total(table) for table in f.tables()))),
     "calibration error": lambda f: calibration_error(*(total(table) for table in f.tables()), f.score_sums()),
 }
 

@@ -26,6 +26,7 @@ from detectors.harmful_shift import harmful_shift
 from detectors.intervals import beta_binomial_confidence_sequence, clopper_pearson, poisson_exact, wilson
 from detectors.observed_expected import observed_expected
 from detectors.poisson_rate_ratio import rate_ratio
+from detectors.score_bins import ScoreBins
 from detectors.score_sketch import SKETCH_BINS, sketch_logit
 from detectors.spiegelhalter import spiegelhalter
 from detectors.subgroup_gap import gap_to_baseline, gap_to_overall
@@ -99,19 +100,23 @@ def test_delong_on_the_logit_scale(rows):
     base, above = base / base.sum(), above / above.sum()
     truth = float((above * (np.cumsum(base) - base / 2)).sum())
     neg, pos = rng.multinomial(rows, base, CELLS), rng.multinomial(rows // 3, above, CELLS)
-    assert_at_its_level(held(auroc(neg, pos, level=LEVEL), truth))
+    assert_at_its_level(held(auroc(ScoreBins.of(neg, pos), level=LEVEL), truth))
 
 
 @pytest.mark.parametrize("truth", [0.7, 1.0])
 def test_wald_bounds_of_the_calibration_slope(truth):
     neg, pos, score = scored(np.random.default_rng(2), 800, 5000, truth)
-    assert abs(held(calibration_slope(neg, pos, special.logit(score), level=LEVEL), truth) - LEVEL) <= WITHIN + 2 * SIMULATION
+    assert (
+        abs(held(calibration_slope(ScoreBins.of(neg, pos), special.logit(score), level=LEVEL), truth) - LEVEL)
+        <= WITHIN + 2 * SIMULATION
+    )
 
 
 def test_wald_bounds_of_calibration_in_the_large():
     neg, pos, score = scored(np.random.default_rng(3), 500, 5000)
     assert (
-        abs(held(calibration_in_the_large(neg, pos, special.logit(score), level=LEVEL), 0.0) - LEVEL) <= WITHIN + 2 * SIMULATION
+        abs(held(calibration_in_the_large(ScoreBins.of(neg, pos), special.logit(score), level=LEVEL), 0.0) - LEVEL)
+        <= WITHIN + 2 * SIMULATION
     )
 
 

@@ -12,11 +12,12 @@ from detectors.bernoulli_cusum import fold, weights
 from detectors.brier import brier
 from detectors.calibration import calibration_intercept_joint, calibration_slope
 from detectors.observed_expected import observed_expected
+from detectors.score_bins import ScoreBins
 from detectors.spiegelhalter import spiegelhalter
 
 
 def slope(cohort, logits="mean_logits"):
-    return calibration_slope(*cohort.sketch(), getattr(cohort, logits)())[0]
+    return calibration_slope(ScoreBins.of(*cohort.sketch()), getattr(cohort, logits)())[0]
 
 
 def ratio(cohort):
@@ -33,7 +34,7 @@ def test_support2_has_the_published_discrimination_calibration_and_brier_score(s
     assert len(support2.score) == 9104
     assert ratio(support2).value == pytest.approx(0.9526, abs=5e-5)
     assert slope(support2).value == pytest.approx(1.0233, abs=1e-3)
-    assert auroc(*support2.sketch())[0].value == pytest.approx(0.8131, abs=5e-4)
+    assert auroc(ScoreBins.of(*support2.sketch()))[0].value == pytest.approx(0.8131, abs=5e-4)
     assert brier([9104], sums["square"], sums["quartic"])[0].value == pytest.approx(0.1619, abs=5e-5)
 
 
@@ -42,7 +43,7 @@ def test_139_scores_of_exactly_one_move_the_slope_of_support2(support2):
     assert certain.sum() == 139
     without = support2.where(~certain)
     assert slope(without).value == pytest.approx(1.0538, abs=1e-3)
-    assert auroc(*without.sketch())[0].value == pytest.approx(0.8051, abs=5e-4)
+    assert auroc(ScoreBins.of(*without.sketch()))[0].value == pytest.approx(0.8051, abs=5e-4)
 
 
 def test_mosf_with_malignancy_is_calibrated_in_the_large_and_far_too_confident(support2):
@@ -54,7 +55,9 @@ def test_mosf_with_malignancy_is_calibrated_in_the_large_and_far_too_confident(s
 def test_logits_times_1_4_lower_the_slope_and_leave_the_area(support2):
     without = support2.where(support2.score < 1.0)
     assert slope(rescaled(without, 1.4)).value == pytest.approx(0.7527, abs=1e-3)
-    assert auroc(*rescaled(without, 1.4).sketch())[0].value == pytest.approx(auroc(*without.sketch())[0].value, abs=5e-4)
+    assert auroc(ScoreBins.of(*rescaled(without, 1.4).sketch()))[0].value == pytest.approx(
+        auroc(ScoreBins.of(*without.sketch()))[0].value, abs=5e-4
+    )
 
 
 @pytest.mark.parametrize(("kind", "cox", "z", "score"), [("well", 0.9942, 0.376, 0.1252), ("mis", 0.4971, 29.63, 0.1347)])
@@ -71,7 +74,7 @@ def test_calzone(calzone, kind, cox, z, score):
 def test_calzone_in_the_large(calzone, kind, ratio_, intercept):
     cohort = calzone(kind)
     assert ratio(cohort).value == pytest.approx(ratio_, abs=1e-6)
-    joint = calibration_intercept_joint(*cohort.sketch(), cohort.mean_logits())[0]
+    joint = calibration_intercept_joint(ScoreBins.of(*cohort.sketch()), cohort.mean_logits())[0]
     assert joint.value == pytest.approx(intercept, abs=1e-3)
 
 
@@ -106,13 +109,13 @@ def cohorts(support2, calzone):
 @pytest.mark.parametrize("logits", ["mean_logits", "default_logits"])
 def test_the_sketch_keeps_the_slope_within_a_hundredth_of_the_row_level_fit(support2, calzone, logits):
     for cohort in cohorts(support2, calzone):
-        rows = calibration_slope(*cohort.rows())[0]
+        rows = calibration_slope(ScoreBins.of(*cohort.rows()[:2]), cohort.rows()[2])[0]
         assert slope(cohort, logits).value == pytest.approx(rows.value, abs=0.01)
 
 
 def test_the_sketch_keeps_the_area_within_two_thousandths_of_the_row_level_area(support2, calzone):
     for cohort in cohorts(support2, calzone):
-        found, rows = auroc(*cohort.sketch())[0], auroc(*cohort.rows()[:2])[0]
+        found, rows = auroc(ScoreBins.of(*cohort.sketch()))[0], auroc(ScoreBins.of(*cohort.rows()[:2]))[0]
         assert rows.value == pytest.approx(roc_auc_score(cohort.outcome, cohort.score), abs=1e-4)
         assert found.value == pytest.approx(roc_auc_score(cohort.outcome, cohort.score), abs=0.002)
 
@@ -133,4 +136,6 @@ def test_a_shift_of_prevalence_moves_the_intercept_and_leaves_the_slope(support2
     from detectors.calibration import calibration_in_the_large
 
     assert slope(shifted).value == pytest.approx(1.0, abs=0.03)
-    assert calibration_in_the_large(*shifted.sketch(), shifted.mean_logits())[0].value == pytest.approx(-np.log(0.4), abs=0.04)
+    assert calibration_in_the_large(ScoreBins.of(*shifted.sketch()), shifted.mean_logits())[0].value == pytest.approx(
+        -np.log(0.4), abs=0.04
+    )

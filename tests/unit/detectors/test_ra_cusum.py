@@ -11,6 +11,7 @@ from scipy.special import expit
 from detectors.bernoulli_cusum import run_length as bernoulli_run_length
 from detectors.calibration import joint_fit
 from detectors.ra_cusum import fold, run_length, score
+from detectors.score_bins import ScoreBins
 from detectors.vlad import vlad
 
 INTERCEPT, SLOPE = -3.7905, 0.0798
@@ -45,7 +46,7 @@ def phase_one(rows):
     first_years = [row for row in rows if float(row["date"]) < 730]
     values, at = np.unique([float(row["Parsonnet"]) for row in first_years], return_inverse=True)
     died = np.bincount(at, deaths(first_years))
-    fit = joint_fit([np.bincount(at) - died], [died], values)
+    fit = joint_fit(ScoreBins.of([np.bincount(at) - died], [died]), values)
     return float(fit.intercept[0]), float(fit.slope[0])
 
 
