@@ -33,6 +33,18 @@ def normal_quantile(level: float) -> float:
     return float(-special.ndtri(_alpha(level) / 2))
 
 
+def student_quantile(level: float, freedom: Float) -> Float:
+    """The two-sided quantile of Student's t with these degrees of freedom, which need not be whole; any shape.
+
+    Raises:
+        ValueError: the level is not strictly between 0 and 1.
+
+    >>> [round(float(one), 4) for one in student_quantile(0.95, np.array([9.0, 1e9]))]
+    [2.2622, 1.96]
+    """
+    return as_float(-special.stdtrit(freedom, _alpha(level) / 2))
+
+
 def _alpha(level: float) -> float:
     if not 0.0 < level < 1.0:
         raise ValueError(f"interval level must lie between 0 and 1: {level}")

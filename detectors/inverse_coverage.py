@@ -21,6 +21,7 @@ from detectors.estimate import Outcome, Reason
 from detectors.intervals import normal_quantile
 from detectors.outcomes import Refusal, impossible_share, outcomes
 from detectors.spiegelhalter import e_value
+from detectors.unit_mean import UnitMean
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,16 @@ def brier(
     reference: ArrayLike = np.nan,
     reference_se: ArrayLike = 0.0,
 ) -> list[Outcome]:
-    """Weighted mean of (p - y)^2 with the normal interval of its linearised variance, cut to [0, 1]; `p` as `brier.brier`.
+    """Weighted mean of (p - y)^2 with its linearised variance; interval and `p` as `brier.brier`.
+
+    The rows are worth the simple rows of the same sum of squared weights (Kish 1965, Survey Sampling, 8.2).
 
     `degenerate_outcomes` also where the rows show no variance.
 
     >>> coverage = Coverage.of([[100, 50]], [[1000, 50]])
     >>> found = brier(coverage, [[5_000_000, 9_000_000]], [[2_000_000, 3_000_000]])[0]
     >>> round(found.value, 4), round(found.lower, 4), round(found.upper, 4)
-    (0.0562, 0.0313, 0.0811)
+    (0.0562, 0.0357, 0.0875)
     """
     squares = np.atleast_2d(as_float(sum_sq_micro)) / MICRO
     quartics = np.atleast_2d(as_float(sum_quartic_micro)) / MICRO
@@ -110,14 +113,16 @@ def brier(
     divisor = np.where(size > 0, size, 1.0)
     mean = coverage.total(squares) / divisor
     about = quartics - 2.0 * mean[:, None] * squares + mean[:, None] ** 2 * coverage.labelled
-    variance = coverage.total(about, 2) / divisor**2
-    reach = normal_quantile(level) * np.sqrt(np.maximum(variance, 0.0))
+    squared = coverage.total(coverage.labelled, 2)
+    worth = divisor**2 / np.where(squared > 0, squared, 1.0)
+    found = UnitMean(mean, coverage.total(about, 2) / np.where(squared > 0, squared, 1.0) * worth / (worth - 1.0), worth)
+    lower, upper = found.bounds(level)
     wrong = impossible_share(squares, coverage.labelled) | impossible_share(quartics, coverage.labelled)
-    flat = ((coverage.n < 2) | ~(variance > 1e-12 / np.maximum(coverage.n, 1.0))) & (size > 0)
-    p = special.ndtr(-(mean - as_float(reference)) / np.sqrt(variance + as_float(reference_se) ** 2))
-    lower, upper = np.maximum(mean - reach, 0.0), np.minimum(mean + reach, 1.0)
+    flat = found.flat & (size > 0)
+    null = as_float(reference)
+    p = None if np.isnan(null).all() else found.tail(null, as_float(reference_se), upper=True)
     refusals = (*coverage.refusals(wrong), (flat, Reason.DEGENERATE_OUTCOMES))
-    return outcomes(mean, lower, upper, coverage.n, "inverse_coverage_normal", refusals=refusals, p=p)
+    return outcomes(mean, lower, upper, coverage.n, "inverse_coverage_student_logit", refusals=refusals, p=p)
 
 
 @silent

@@ -1,5 +1,7 @@
 """What a drift came from: the mix of the population or a change inside its strata, which field explains most, since when.
 
+The fields are those of the rows (site, vendor, firmware, declared axes) and the version, told from what other releases count.
+
 Read from the windows before the breach and from the window that caused the incident, as the rows are now. It says nothing
 about limits and moves no verdict.
 """
@@ -19,10 +21,11 @@ from surveillance.arrays import Float, Int
 from surveillance.evaluation.evidence import Evidence, reason_of
 from surveillance.evaluation.judging import Subject
 from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.side_by_side import version_tables
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.groups import scope_of
 from surveillance.panes.plan import axis_source
-from surveillance.panes.spread import is_mix_field, spread_axes, spread_fields, spread_statistic
+from surveillance.panes.spread import VERSION, is_mix_field, spread_axes, spread_fields, spread_statistic
 from surveillance.times import DAY_MS, to_text
 
 HISTORY_MS = 28 * DAY_MS
@@ -64,7 +67,9 @@ def drift_attribution(subject: Subject, monitor: Monitor, evidence: Evidence, br
     # A breach is seen later than what caused it: rows since the change are no part of what was before.
     period = period._replace(since_ms=min(since_ms, earliest_ms))
     splits = [_split(table, field, scope, period, length) for table, field in zip(tables, fields, strict=True)]
-    return _mix(subject, splits) | {"explained_by": _explained(splits), "change_point": changed}
+    found = _mix(subject, splits)
+    splits.append(_of_versions(subject, name, scope, period, length))
+    return found | {"explained_by": _explained(subject, splits), "change_point": changed}
 
 
 def _split(table: Table, field: str, scope: Mapping[str, str], period: _Period, length: int) -> _Split:
@@ -84,6 +89,18 @@ def _split(table: Table, field: str, scope: Mapping[str, str], period: _Period, 
     return _Split(field, [level for level, _ in kept], sums[:, 0], sums[:, 1])
 
 
+def _of_versions(subject: Subject, name: str, scope: Mapping[str, str], period: _Period, length: int) -> _Split:
+    """Releases that are in use side by side, or one after the other, as levels of one field."""
+    counted: dict[str, Int] = {}
+    for release_id, table, field in version_tables(subject, name, scope):
+        split = _split(table, field, scope, period, length)
+        sums = np.array([split.before.sum(axis=0), split.after.sum(axis=0)])
+        counted[release_id] = counted.get(release_id, 0) + sums
+    named = {release_id: sums for release_id, sums in counted.items() if sums.any()}
+    both = np.array(list(named.values())) if named else np.zeros((0, 2, length), np.int64)
+    return _Split(VERSION, list(named), both[:, 0], both[:, 1])
+
+
 def _levels(table: Table, field: str, scope: Mapping[str, str]) -> list[tuple[int, str]]:
     """Group codes inside the scope, with the level of the field."""
     found = []
@@ -98,12 +115,7 @@ def _levels(table: Table, field: str, scope: Mapping[str, str]) -> list[tuple[in
 # what it came from ----------------------------------------------------------------------------------------
 def _mix(subject: Subject, splits: Sequence[_Split]) -> dict[str, Any]:
     """Whether the mix of any field of the population explains more than half of the change, or surely none does."""
-    manifest = subject.plan.manifest
-    outcomes = [
-        (split.field, mix_share(split.before, split.after))
-        for split in splits
-        if is_mix_field(axis_source(manifest, split.field)) and len(split.levels) > 1
-    ]
+    outcomes = [(split.field, mix_share(split.before, split.after)) for split in splits if _is_mix(subject, split)]
     found = [(field, one) for field, one in outcomes if isinstance(one, Estimate)]
     if not found:
         refused = [one for _, one in outcomes if isinstance(one, Insufficient)]
@@ -117,22 +129,58 @@ def _mix(subject: Subject, splits: Sequence[_Split]) -> dict[str, Any]:
     return {"kind": kind, "mix": {"field": _public(field)} | _share(most)}
 
 
-def _explained(splits: Sequence[_Split]) -> dict[str, Any]:
-    """The level of any field that has most more of the change than of the rows, before and after taken together."""
-    best: tuple[float, str, str, Estimate] | None = None
+def _is_mix(subject: Subject, split: _Split) -> bool:
+    brings_levels = bool(((split.before.sum(axis=1) == 0) & (split.after.sum(axis=1) > 0)).any())
+    source = axis_source(subject.plan.manifest, split.field)
+    return len(split.levels) > 1 and is_mix_field(source, brings_levels=brings_levels)
+
+
+class _Share(NamedTuple):
+    """The part of the change that is put down to one level of a field, and the part of the rows in which that is no more than
+    a change everywhere alike."""
+
+    field: str
+    level: str
+    estimate: Estimate
+    of_rows: float
+
+
+def _explained(subject: Subject, splits: Sequence[_Split]) -> dict[str, Any]:
+    """The level of any field that has most more of the change than of the rows."""
+    found: list[_Share] = []
     refused: Outcome = Insufficient(Reason.NO_EXPOSURE)
     for split in splits:
         outcomes = explained_share(split.before, split.after) if len(split.levels) > 1 else []
-        rows = _row_shares(split)
-        for level, one, of_rows in zip(split.levels, outcomes, rows, strict=False):
+        for level, one, of_rows in zip(split.levels, outcomes, _row_shares(split), strict=False):
             if isinstance(one, Insufficient):
                 refused = one
-            elif best is None or one.value - of_rows > best[0]:
-                best = (one.value - of_rows, split.field, level, one)
-    if best is None:
+            else:
+                found.append(_Share(split.field, level, one, of_rows))
+        found += _spread_further(subject, split)
+    if not found:
         return {"reason": reason_of(refused)}
-    _, field, level, share = best
-    return {"field": _public(field), "level": level} | _share(share) | {"n": share.n}
+    most = max(found, key=lambda one: one.estimate.value - one.of_rows)
+    of = {"field": _public(most.field), "level": most.level}
+    return of | _share(most.estimate) | {"n": most.estimate.n, "of_rows": most.of_rows}
+
+
+def _spread_further(subject: Subject, split: _Split) -> list[_Share]:
+    """Known equipment of which more is in use than before explains what its mix does: the level that has spread most."""
+    if len(split.levels) < 2 or not _is_equipment(subject, split.field):
+        return []
+    mix = mix_share(split.before, split.after)
+    if isinstance(mix, Insufficient) or mix.lower <= 0.5:
+        return []
+    had, has = (counts.sum(axis=1) / counts.sum() for counts in (split.before, split.after))
+    most = int(np.argmax(has - had))
+    if not had[most]:
+        return []
+    of_level = Estimate(mix.value, mix.lower, mix.upper, int(split.after[most].sum()), mix.method)
+    return [_Share(split.field, split.levels[most], of_level, float(had[most]))]
+
+
+def _is_equipment(subject: Subject, field: str) -> bool:
+    return field == VERSION or axis_source(subject.plan.manifest, field).startswith("device_context.")
 
 
 def _row_shares(split: _Split) -> list[float]:

@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from detectors.estimate import Estimate, Insufficient, Outcome
+from detectors.estimate import Estimate, Insufficient, Outcome, Reason
 from surveillance.evaluation.verdict import Verdict
 from surveillance.times import to_text
 
 Scope = tuple[tuple[str, str], ...]
 """Axis levels of an evaluation, sorted by axis; empty = overall."""
 
+
+SPANS_LIMIT = "interval_spans_limit"
+"""Why there is a number and no verdict."""
 
 CaseKey = tuple[str, str, str, Scope]
 """Tenant, manifest digest, monitor, scope: what has one series of evaluations and one incident at a time."""
@@ -63,6 +66,15 @@ class Evidence(NamedTuple):
     def key(self) -> str:
         """Identity of the evaluation within its tenant: manifest, monitor, scope and window end."""
         return f"{self.manifest_digest}|{self.monitor_id}|{scope_text(self.scope)}|{self.end_ms}"
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is inconclusive, else None."""
+        if self.partial and self.verdict is Verdict.INCONCLUSIVE:
+            return Reason.PARTIAL.value
+        if isinstance(self.outcome, Estimate) and self.verdict is Verdict.INCONCLUSIVE:
+            return SPANS_LIMIT
+        return reason_of(self.outcome)
 
     @property
     def revision_number(self) -> int:

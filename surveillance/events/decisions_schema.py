@@ -44,13 +44,27 @@ _ESTIMATE: Final = _object(
 )
 _SHARE: Final = {"share": _NUMBER, "lower": _NUMBER, "upper": _NUMBER}
 _REASON: Final = {"reason": _TEXT}
+_VERDICT: Final = {"enum": ["met", "breached", "inconclusive"]}
+_PERFORMANCE: Final = _object(
+    {
+        "monitor_id": _TEXT,
+        "scope": _SCOPE,
+        "verdict": _VERDICT,
+        "reason": _or_null(_TEXT),
+        "window": _WINDOW,
+        "reaches_change": {"type": "boolean"},
+    },
+    {"last_conclusive": _object({"verdict": _VERDICT, "window": _WINDOW})},
+    "Newest evaluation of a monitor on labels, of the scope that holds the drifted people most narrowly. One that does not reach"
+    " the change says nothing of it.",
+)
 _ATTRIBUTION: Final = _object(
     {
         "kind": {"enum": ["mix_shift", "within_stratum", "undetermined"]},
         "mix": _object({}, {"field": _TEXT} | _SHARE | _REASON),
-        "explained_by": _object({}, {"field": _TEXT, "level": _TEXT, "n": _WHOLE} | _SHARE | _REASON),
+        "explained_by": _object({}, {"field": _TEXT, "level": _TEXT, "n": _WHOLE, "of_rows": _NUMBER} | _SHARE | _REASON),
         "change_point": _object({}, {"at": _TIME, "earliest": _TIME, "latest": _TIME, "method": _TEXT} | _REASON),
-        "performance": {"type": "array", "items": {"type": "object"}},
+        "performance": {"type": "array", "items": _PERFORMANCE},
     },
     description="Where a drift came from, where that can be said. It moved no verdict.",
 )

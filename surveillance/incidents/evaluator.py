@@ -139,15 +139,26 @@ class Evaluator:
             if owned is not None and registration.digest not in owned:
                 continue
             for tenant in self.mirror.tenants(registration.digest):
-                for judge in self._judges_of(tenant, registration):
-                    for one, case, history in self._fresh(judge, moment):
-                        evidence.append(one)
-                        decided = self._decide(one, case, history, registration, judge, moment)
-                        if decided is not None:
-                            decisions.append(decided)
+                found, decided = self._judge_monitors(self._judges_of(tenant, registration), registration, moment)
+                evidence += found
+                decisions += decided
         # Heartbeats are judged at each multiple of their interval, everything else at one moment.
         decisions.sort(key=lambda one: one.incident.changed_at_ms)
         return Judgement(tuple(evidence), tuple(decisions))
+
+    def _judge_monitors(
+        self, judges: Sequence[MonitorJudge], registration: Registration, moment: Moment
+    ) -> tuple[Iterator[Evidence], Iterator[Decision]]:
+        """What the monitors of a manifest bring, in their order. Those on labels are judged first: drift tells what they say."""
+        evidence: list[list[Evidence]] = [[] for _ in judges]
+        decisions: list[list[Decision]] = [[] for _ in judges]
+        for at in sorted(range(len(judges)), key=lambda at: not isinstance(judges[at].monitor.metric, Labelled)):
+            for one, case, history in self._fresh(judges[at], moment):
+                evidence[at].append(one)
+                decided = self._decide(one, case, history, registration, judges[at], moment)
+                if decided is not None:
+                    decisions[at].append(decided)
+        return chain.from_iterable(evidence), chain.from_iterable(decisions)
 
     def _judges_of(self, tenant: str, registration: Registration) -> list[MonitorJudge]:
         key = (tenant, registration.digest)
@@ -199,16 +210,14 @@ class Evaluator:
         return Decision(change.incident, line, triggers)
 
     def _attribution(self, incident: Incident, evidence: Evidence, judge: MonitorJudge) -> dict[str, Any] | None:
-        performance = self._newest_on_labels(*incident.case[:2])
+        performance = self._on_labels(*incident.case[:2])
         return attribution_body(judge.subject, judge.monitor, evidence, incident.breached_since_ms, performance)
 
-    def _newest_on_labels(self, tenant: str, digest: str) -> Iterator[Evidence]:
-        """The newest evaluation of each scope of the monitors on labels, looked up when it is asked for."""
+    def _on_labels(self, tenant: str, digest: str) -> Iterator[History]:
+        """What is remembered of each scope of the monitors on labels, looked up when it is asked for."""
         labelled = {one.monitor.id for one in self._judges[tenant, digest] if isinstance(one.monitor.metric, Labelled)}
         for case in sorted(case for case in self._history if case[2] in labelled and case[:2] == (tenant, digest)):
-            newest = self._history[case].newest
-            if newest is not None:
-                yield newest
+            yield self._history[case]
 
     def incidents(self) -> list[Incident]:
         """Newest incident of each monitor and scope, by when it opened."""

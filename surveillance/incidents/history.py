@@ -52,7 +52,16 @@ class History:
     @property
     def last_conclusive(self) -> Evidence | None:
         """The conclusive evaluation of the greatest window end, None where there is none."""
-        entries = (self._entries[end] for end in reversed(self._ends))
+        return self.conclusive_at(self._ends[-1]) if self._ends else None
+
+    def newest_at(self, end_ms: int) -> Evidence | None:
+        """The evaluation of the greatest window end that is no later than `end_ms`, None where there is none."""
+        at = bisect_right(self._ends, end_ms)
+        return self._entries[self._ends[at - 1]] if at else None
+
+    def conclusive_at(self, end_ms: int) -> Evidence | None:
+        """As `newest_at`, of the conclusive ones."""
+        entries = (self._entries[end] for end in reversed(self._ends[: bisect_right(self._ends, end_ms)]))
         conclusive = (entry for entry in entries if entry.verdict is not Verdict.INCONCLUSIVE)
         return next(conclusive, self._forgotten_conclusive)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from detectors.estimate import Estimate, Insufficient
 from surveillance.arrays import NOT_SENT_MS
-from surveillance.evaluation.evidence import Evidence, Scope, estimate_body, reason_of, window_body
+from surveillance.evaluation.evidence import Evidence, Scope, estimate_body, window_body
 from surveillance.evaluation.verdict import Verdict
 from surveillance.incidents.cause import cause_text
 from surveillance.incidents.incident import Incident
@@ -58,7 +58,7 @@ def incident_line(
         "summary": summary_text(incident, evidence, manifest, monitor),
     }
     if attribution is not None:
-        line["summary"] += cause_text(attribution)
+        line["summary"] += cause_text(attribution, incident.scope)
         line["attribution"] = attribution
     return line
 
@@ -147,7 +147,7 @@ def status_line(evidence: Evidence, last_conclusive: Evidence | None) -> Line:
         "scope": dict(evidence.scope),
         "verdict": evidence.verdict.value,
         "levels": {level: verdict.value for level, verdict in evidence.levels.items()},
-        "reason": _reason(evidence),
+        "reason": evidence.reason,
         "window": window_body(evidence.start_ms, evidence.end_ms),
         "estimate": estimate_body(evidence.outcome),
     }
@@ -175,14 +175,6 @@ def summary_line(ledger: Ledger, panes: int, watermark_ms: int) -> Line:
         "watermark": None if watermark_ms == NOT_SENT_MS else to_text(watermark_ms),
         "signed": False,
     }
-
-
-def _reason(evidence: Evidence) -> str | None:
-    if evidence.partial and evidence.verdict is Verdict.INCONCLUSIVE:
-        return "partial"
-    if isinstance(evidence.outcome, Estimate) and evidence.verdict is Verdict.INCONCLUSIVE:
-        return "interval_spans_limit"
-    return reason_of(evidence.outcome)
 
 
 def scope_key(scope: Scope) -> str:

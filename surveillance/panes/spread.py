@@ -8,11 +8,15 @@ from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes import statistics
 from surveillance.panes.readings import feature_statistic
 
-FIELDS = {"@site": "site_id", "@vendor": "device_context.vendor", "@firmware": "device_context.firmware"}
+_VENDOR = "device_context.vendor"
+FIELDS = {"@site": "site_id", "@vendor": _VENDOR, "@firmware": "device_context.firmware"}
 """Fields that explain drift although no axis is declared for them, with their telemetry fields. No manifest can declare the
 names."""
 
-_MIX_SOURCES = ("context.", "site_id")
+VERSION = "@version"
+"""The release, of which a manifest has one: rows of the other manifests of the device are read beside its own."""
+
+_POPULATION = ("context.", "site_id")
 
 
 def spread_fields(manifest: Manifest) -> tuple[str, ...]:
@@ -21,9 +25,12 @@ def spread_fields(manifest: Manifest) -> tuple[str, ...]:
     return (*(axis.id for axis in manifest.strata.axes), *(field for field, source in FIELDS.items() if source not in declared))
 
 
-def is_mix_field(source: str) -> bool:
-    """Whether another mix of this field's levels is another population, and no other equipment."""
-    return source.startswith(_MIX_SOURCES)
+def is_mix_field(source: str, *, brings_levels: bool) -> bool:
+    """Whether another mix of this field's levels is another mix of what there was, and no other equipment.
+
+    Vendors that are used more or less than before are, one that was not there (`brings_levels`) is not. New firmware never is.
+    """
+    return source.startswith(_POPULATION) or (source == _VENDOR and not brings_levels)
 
 
 def spread_statistic(manifest: Manifest, monitor: Monitor, feature: str | None) -> str | None:

@@ -130,12 +130,22 @@ def test_what_the_schema_refuses_the_decoder_refuses(fields: Mapping[str, Any]) 
 
 
 def test_an_incident_is_what_its_schema_says() -> None:
+    window = {"start": "2026-03-02T00:00:00Z", "end": "2026-03-02T01:00:00Z"}
+    performance = {
+        "monitor_id": "sensitivity",
+        "scope": {"site": "north"},
+        "verdict": "inconclusive",
+        "reason": "immature_labels",
+        "window": window,
+        "reaches_change": True,
+        "last_conclusive": {"verdict": "met", "window": window},
+    }
     attribution = {
         "kind": "undetermined",
         "mix": {"reason": "no_exposure"},
-        "explained_by": {"field": "firmware", "level": "2.0", "share": 1.0, "lower": 0.9, "upper": 1.1, "n": 40},
+        "explained_by": {"field": "firmware", "level": "2.0", "share": 1.0, "lower": 0.9, "upper": 1.1, "n": 40, "of_rows": 0.5},
         "change_point": {"reason": "below_minimum_n"},
-        "performance": [],
+        "performance": [performance],
     }
     assert against("incident", incident_line(INCIDENT, EVIDENCE, MANIFEST, MONITOR)) == []
     line = incident_line(INCIDENT, EVIDENCE, MANIFEST, MONITOR, attribution)

@@ -53,10 +53,18 @@ def poisson_exact(k: float, level: float) -> Interval:
     return lower, float(stats.chi2.ppf(1 - tail, 2 * k + 2)) / 2
 
 
-def mean_normal(values: Floats, level: float) -> Interval:
-    """Mean with the normal interval of its standard error."""
-    half = float(special.ndtri((1 + level) / 2)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return float(np.mean(values)) - half, float(np.mean(values)) + half
+def tells_no_variance(mean: float, variance: float, n: float) -> bool:
+    """Whether values from 0 to 1 with this variance are all alike: a millionth is what rounding makes."""
+    return n <= 1 or variance <= 1e-6 or mean <= 0 or mean >= 1
+
+
+def unit_mean(mean: float, variance: float, n: float, level: float) -> Interval:
+    """Mean of n values from 0 to 1: Student's interval on the logit scale, Wilson's where they are all alike."""
+    if tells_no_variance(mean, variance, n):
+        return wilson(mean * n, n, level)
+    half = float(stats.t.ppf((1 + level) / 2, max(n - 1, 1))) * math.sqrt(variance / n) / (mean * (1 - mean))
+    lower, upper = special.expit([special.logit(mean) - half, special.logit(mean) + half])
+    return float(lower), float(upper)
 
 
 def cox_slope(scores: Floats, labels: Floats, level: float) -> tuple[float, Interval] | str:

@@ -203,5 +203,6 @@ def quality_mean(question: Question, n: int) -> Measure:
     if n < 2:
         return Measure(n, reason="degenerate_outcomes")
     observed = _floats(qualities(question))
-    lower, upper = intervals.mean_normal(observed, question.level)
-    return Measure(n, float(observed.mean()), max(0.0, lower), min(1.0, upper), "normal")
+    mean = float(observed.mean())
+    lower, upper = intervals.unit_mean(mean, float(np.var(observed, ddof=1)), n, question.level)
+    return Measure(n, mean, lower, upper, "student_logit")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special, stats
 
-from .intervals import Floats
+from .intervals import Floats, tells_no_variance, unit_mean
 from .of_labels import one_class, scores_labels, weights
 from .question import Measure, Question
 
@@ -100,15 +100,18 @@ def observed_expected(question: Question, n: int) -> Measure:
 
 
 def brier(question: Question, n: int) -> Measure:
-    """Weighted mean of squares, its variance that of the weighted residuals."""
-    if n < 2:
-        return Measure(n, reason="degenerate_outcomes")
+    """Weighted mean of squares, its variance that of the weighted residuals, of (sum w)^2 / sum w^2 rows."""
     scores, labels = scores_labels(question)
     w, squares = weights(question), (scores - labels) ** 2
-    value = float((w * squares).sum() / w.sum())
-    sd = math.sqrt(_mean_variance(question, w, squares - value))
-    half = float(special.ndtri((1 + question.level) / 2)) * sd
-    return Measure(n, value, max(0.0, value - half), min(1.0, value + half), "normal", _worse(question, value, sd, up=True))
+    total, total2 = float(w.sum()), float((w**2).sum())
+    value, worth = float((w * squares).sum()) / total, total**2 / total2
+    variance = float((w**2 * (squares - value) ** 2).sum()) / total2 * worth / (worth - 1) if worth > 1 else 0.0
+    alike = tells_no_variance(value, variance, worth)
+    if alike and question.corrected:
+        return Measure(n, reason="degenerate_outcomes")
+    lower, upper = unit_mean(value, variance, worth, question.level)
+    sd = math.sqrt(variance / worth) / (value * (1 - value)) if not alike else None
+    return Measure(n, value, lower, upper, "student_logit", _worse(question, value, sd, worth, up=True))
 
 
 def spiegelhalter(question: Question, n: int) -> Measure:
@@ -187,16 +190,20 @@ def _mean_variance(question: Question, w: Floats, residuals: Floats) -> float:
     return float((w**2 * residuals**2).sum()) / float(w.sum()) ** 2 / short
 
 
-def _worse(question: Question, value: float, sd: float, *, up: bool) -> float | None:
-    """p, one-sided towards harm, of the difference from the validated number; a share of area is compared as its logit."""
+def _worse(question: Question, value: float, sd: float | None, n: float = math.inf, *, up: bool) -> float | None:
+    """p, one-sided towards harm, of the difference of logits from the validated number; Student's of n rows.
+
+    `sd` is that of the value's logit; without one it is the score test of a share of n.
+    """
     entry = next((one for one in question.policy.baselines.get("metrics", []) if one["id"] == question.type), None)
     if entry is None:
         return None
     overall = entry["overall"]
     reference = float(overall["value"])
     reference_sd = float(np.diff(overall["ci95"])[0]) / 2 / 1.96 if "ci95" in overall else 0.0
-    if up:
-        z = (value - reference) / math.hypot(sd, reference_sd)
-    else:
-        z = float(special.logit(reference) - special.logit(value)) / math.hypot(sd, reference_sd / (reference * (1 - reference)))
-    return float(stats.norm.sf(z))
+    sign = 1 if up else -1
+    if sd is None:
+        return float(stats.norm.sf(sign * (value - reference) / math.sqrt(reference * (1 - reference) / n + reference_sd**2)))
+    both = math.hypot(sd, reference_sd / (reference * (1 - reference)))
+    difference = float(special.logit(value) - special.logit(reference))
+    return float(stats.t.sf(sign * difference / both, max(n - 1, 1) * (both / sd) ** 4))

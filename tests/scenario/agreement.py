@@ -24,8 +24,16 @@ SUMS = 5e-6
 P_WITHIN = 5e-5
 FUNNELS = ("sites", "sites.spec", "sites.ppv", "sites.alerts", "sites.burden")
 """A funnel draws the value of a site towards the others; the oracle tells its p and its share as it is (READINGS, R103)."""
-OF_SUMS = dict.fromkeys(FUNNELS, math.inf) | {"z": 2e-5, "z.day": 2e-5, "intercept": 0.002, "steep": 2e-5}
-"""Z divides such a sum by the root of one that may be far below 1; the intercept takes the mean score of a bin for its rows."""
+OF_SUMS = dict.fromkeys(FUNNELS, math.inf) | {
+    "z": 2e-5,
+    "z.day": 2e-5,
+    "intercept": 0.002,
+    "steep": 2e-5,
+    "brier.p": 2e-5,
+    "brier.w": 2e-5,
+}
+"""Z divides such a sum by the root of one that may be far below 1; the intercept takes the mean score of a bin for its rows; the
+interval of a Brier score of eight rows, on logits, divides the error of their squares by the score."""
 
 IncidentFacts = tuple[Any, ...]
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.special import logit
 
 from tests.property.deciding import HOUR_MS, inference, monitor, release, replayed_lines, tick
 
@@ -344,7 +346,8 @@ def test_out_of_distribution_is_a_share_of_those_that_say_so_and_strictly_above_
     assert found.of("ood")["verdict"] == "breached"
     sent = np.array([1 - score for score in scores if score is not None])
     assert quality["value"] == pytest.approx(sent.mean(), abs=1e-6)
-    assert quality["upper"] - quality["value"] == pytest.approx(1.959964 * sent.std(ddof=1) / 10, abs=1e-5)
+    error = sent.std(ddof=1) / 10 / (sent.mean() * (1 - sent.mean()))
+    assert logit(quality["upper"]) - logit(quality["value"]) == pytest.approx(stats.t.ppf(0.975, 99) * error, abs=1e-4)
     assert found.of("quality")["levels"] == {
         "investigate": "breached" if quality["upper"] < 0.6 else "inconclusive",
         "pause": "breached",

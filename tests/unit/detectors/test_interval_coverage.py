@@ -16,6 +16,7 @@ from scipy import special, stats
 from detectors import begg_greenes, inverse_coverage, weighted_calibration_error, weighted_gap, weighted_prevalence
 from detectors.arrays import Float
 from detectors.auroc import auroc
+from detectors.bounded_mean import bounded_mean
 from detectors.brier import brier
 from detectors.calibration import calibration_in_the_large, calibration_slope
 from detectors.calibration_eprocess import calibration_eprocess
@@ -120,11 +121,23 @@ def test_wald_bounds_of_calibration_in_the_large():
     )
 
 
-def test_the_normal_interval_of_the_brier_score():
-    neg, pos, score = scored(np.random.default_rng(4), 500, CELLS)
+@pytest.mark.parametrize("rows", [60, 150, 500])
+def test_students_interval_of_the_brier_score_on_logits(rows):
+    neg, pos, score = scored(np.random.default_rng(4), rows, CELLS)
     powers = [np.rint((neg * score**p + pos * (1 - score) ** p).sum(axis=1) * 1e6) for p in (2, 4)]
     truth = float((np.array([0.3, 0.25, 0.2, 0.15, 0.1]) * score * (1 - score)).sum())
-    assert_at_its_level(held(brier(np.full(CELLS, 500), *powers, level=LEVEL), truth))
+    assert_at_its_level(held(brier(np.full(CELLS, rows), *powers, level=LEVEL), truth))
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (8, 2), (0.5, 2), (5, 5)], ids=["skewed", "near one", "crowded at zero", "bell"])
+@pytest.mark.parametrize("rows", [20, 50])
+def test_students_interval_of_a_bounded_mean_on_logits(shape, rows):
+    values = np.random.default_rng(23).beta(*shape, (CELLS, rows))
+    sums = [np.rint(values**power * 1e6).sum(axis=1) for power in (1, 2)]
+    truth = shape[0] / sum(shape)
+    found = bounded_mean(np.full(CELLS, rows), *sums, reference=np.full(CELLS, truth), level=LEVEL)
+    assert_at_its_level(held(found, truth))
+    assert_at_its_level(float(np.mean([one.p >= 1 - LEVEL for one in found if isinstance(one, Estimate) and one.p is not None])))
 
 
 def test_spiegelhalter_rejects_calibrated_scores_as_often_as_it_says():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit, logit
 
 from detectors.binomial_test import binomial_p
 from detectors.bounded_mean import bounded_mean
@@ -27,18 +28,39 @@ def sums_of(values):
     return [len(values)], [int(np.rint(values * 1e6).sum())], [int(np.rint(values**2 * 1e6).sum())]
 
 
-def test_the_mean_has_the_normal_interval_and_p_of_scipy():
+def test_the_mean_has_students_interval_and_p_on_logits():
     values = np.random.default_rng(1).beta(6, 2, 150)
     found = bounded_mean(*sums_of(values), reference=[0.7])[0]
-    lower, upper = stats.norm.interval(0.95, values.mean(), stats.sem(values))
-    assert (found.value, found.lower, found.upper) == pytest.approx((values.mean(), lower, upper), abs=2e-6)
-    assert found.p == pytest.approx(2 * stats.norm.sf(abs(values.mean() - 0.7) / stats.sem(values)), rel=1e-3)
+    mean = values.mean()
+    error = stats.sem(values) / (mean * (1 - mean))
+    lower, upper = expit(stats.t.interval(0.95, 149, logit(mean), error))
+    assert (found.value, found.lower, found.upper) == pytest.approx((mean, lower, upper), abs=2e-6)
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(logit(mean) - logit(0.7)) / error, 149), rel=1e-3)
+    assert found.method == "student_logit"
 
 
-def test_the_interval_is_cut_to_what_a_mean_can_be():
+@pytest.mark.parametrize("rows", [3, 8, 40])
+def test_p_below_one_in_twenty_is_an_interval_that_leaves_the_reference_out(rows):
+    values = np.random.default_rng(rows).beta(1, 4, (300, rows))
+    sums = [np.rint(values**power * 1e6).sum(axis=1) for power in (1, 2)]
+    found = bounded_mean(np.full(300, rows), *sums, reference=np.full(300, 0.3))
+    left_out = [not one.lower <= 0.3 <= one.upper for one in found]
+    assert [one.p < 0.05 for one in found] == left_out
+    assert 0 < sum(left_out) < 300
+
+
+def test_bounds_stay_inside_what_a_mean_can_be():
     found = bounded_mean(*sums_of(np.array([1.0, 1.0, 1.0, 0.9])), reference=[np.nan])[0]
-    assert found.upper == 1.0
+    assert 0.5 < found.lower < found.value < found.upper < 1.0
     assert found.p is None
+
+
+@pytest.mark.parametrize("value", [0.0, 1 / 3, 0.9, 1.0])
+def test_rows_that_are_all_alike_do_not_pretend_to_be_certain(value):
+    found = bounded_mean(*sums_of(np.full(30, value)), reference=[0.5])[0]
+    assert found.method == "wilson_bound"
+    assert found.upper - found.lower > 0.1
+    assert (found.p < 0.05) == (not found.lower <= 0.5 <= found.upper)
 
 
 def test_what_cannot_be_said_is_named():
