@@ -9,7 +9,6 @@ from scipy import special
 from detectors.arrays import Bool, Float, as_float, silent
 from detectors.estimate import Outcome
 from detectors.intervals import Bounds, normal_quantile
-from detectors.occupied import Occupied
 from detectors.outcomes import outcomes
 from detectors.score_bins import ScoreBins
 
@@ -72,34 +71,44 @@ def _p_of_shortfall(
 
 def _area(scores: ScoreBins, exact: bool) -> tuple[Float, Float]:
     """The area and DeLong's variance."""
-    bins, neg, pos, n0, n1 = scores.at, scores.neg, scores.pos, scores.negatives, scores.positives
-    above_neg, above_pos = _placements(bins, neg, n0, exact), _placements(bins, pos, n1, exact)
+    bins, n0, n1 = scores.at, scores.negatives, scores.positives
+    above_neg, above_pos = _placements(scores) if exact else _placements_by_cell(scores)
     size0, size1 = np.where(n0 > 0, n0, 1.0), np.where(n1 > 0, n1, 1.0)
-    weighted = neg * above_pos
+    weighted = scores.neg * above_pos
     area = bins.sum(weighted) / (2.0 * size1 * size0)
     weighted *= above_pos
     of_negatives = bins.sum(weighted) / (4.0 * size0 * size1 * size1) - area * area
-    above_neg *= above_neg
-    above_neg *= pos
-    of_positives = bins.sum(above_neg) / (4.0 * size1 * size0 * size0) - (1.0 - area) ** 2
+    np.multiply(above_neg, above_neg, out=weighted)
+    weighted *= scores.pos
+    of_positives = bins.sum(weighted) / (4.0 * size1 * size0 * size0) - (1.0 - area) ** 2
     variance = of_positives / np.maximum(size1 - 1.0, 1.0) + of_negatives / np.maximum(size0 - 1.0, 1.0)
     return np.maximum(np.minimum(area, 1.0), 0.0), variance
 
 
-def _placements(bins: Occupied, counts: Float, n: Float, exact: bool) -> Float:
-    """Twice the rows in higher bins plus those in the same bin, (N,): doubled, so that half a tie is a whole number."""
-    if not exact:
-        # One running sum over all cells would round, and the rows of one cell show in the next.
-        cells = np.split(counts, bins.begins[1:])
-        return 2.0 * np.concatenate([np.cumsum(cell[::-1])[::-1] for cell in cells]) - counts
-    # A running sum that enters each cell with all its rows and leaves it with none.
-    above = np.negative(counts)
+def _placements(scores: ScoreBins) -> tuple[Float, Float]:
+    """Twice the rows in higher bins plus those in the same bin, of negatives and of positives, (N,).
+
+    Doubled, so that half a tie is a whole number. One running sum over all cells enters each with all its rows and leaves it
+    with none; both classes are summed at once, as parts of complex numbers, because every addition waits for the one before.
+    """
+    bins = scores.at
+    above = np.empty(len(scores.neg), np.complex128)
+    np.multiply(scores.neg, -2.0, out=above.real)
+    np.multiply(scores.pos, -2.0, out=above.imag)
     filled = slice(None) if bins.filled is None else bins.filled
-    above[bins.begins[filled]] += n[filled]
+    above[bins.begins[filled]] += 2.0 * (scores.negatives[filled] + 1j * scores.positives[filled])
     np.cumsum(above, out=above)
-    above *= 2.0
-    above += counts
-    return above
+    return above.real + scores.neg, above.imag + scores.pos
+
+
+def _placements_by_cell(scores: ScoreBins) -> tuple[Float, Float]:
+    """The same where a running sum over all cells would round, so that the rows of one cell showed in the next."""
+    ends = scores.at.begins[1:]
+    neg, pos = (
+        2.0 * np.concatenate([np.cumsum(cell[::-1])[::-1] for cell in np.split(counts, ends)]) - counts
+        for counts in (scores.neg, scores.pos)
+    )
+    return neg, pos
 
 
 def _logit_bounds(area: Float, variance: Float, flat: Bool, z: float) -> Bounds:
