@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from . import intervals
 from .drift import DISTANCES, Histogram, e_value
@@ -127,7 +127,7 @@ def variance_ratio(question: Question, n: int) -> Measure:
         return Measure(n, reason="degenerate_outcomes")
     observed = _cut(question, _floats(values(question)))
     ratio = float(np.var(observed, ddof=1)) / reference["sd"] ** 2
-    tails = _tails(observed, ratio, m)
+    tails = _tails(observed, ratio, m, question.level)
     p = {"lower": tails[0], "upper": tails[1], "both": min(1.0, 2 * min(tails))}[question.metric.get("tail", "lower")]
     return Measure(n, ratio, None, None, "log_variance", p)
 
@@ -139,13 +139,20 @@ def _cut(question: Question, observed: Floats) -> Floats:
     return observed if mean is None or not sd else np.clip(observed, mean - 8 * sd, mean + 8 * sd)
 
 
-def _tails(observed: Floats, ratio: float, m: float) -> tuple[float, float]:
+def _tails(observed: Floats, ratio: float, m: float, level: float) -> tuple[float, float]:
+    """Bonett's normal law of the log of a variance; a heavy-tailed sample's kurtosis is that of gamma values at least."""
     if np.ptp(observed) == 0:
         return 0.0, 1.0
-    n, centred = len(observed), observed - observed.mean()
-    kurtosis = float((centred**4).mean() / (centred**2).mean() ** 2)
-    z = math.log(ratio) / math.sqrt((kurtosis - (n - 3) / (n - 1)) * (1 / n + 1 / m))
-    return float(special.ndtr(z)), float(special.ndtr(-z))
+    n, z = len(observed), float(special.ndtri((1 + level) / 2))
+    kurtosis = 3.0
+    if n > 3:
+        kurtosis = max(1.0, 3 + float(stats.kurtosis(observed, bias=False)))
+        if kurtosis > 3:
+            kurtosis = max(kurtosis, 3 + 1.5 * float(stats.skew(observed, bias=False)) ** 2)
+    c, c_reference = (size / (size - min(z, size / 2)) for size in (n, m))
+    variance = c**2 * (kurtosis - (n - 3) / n) / (n - 1) + c_reference**2 * (kurtosis - (m - 3) / m) / (m - 1)
+    score = math.log(c / c_reference * ratio) / math.sqrt(variance)
+    return float(special.ndtr(score)), float(special.ndtr(-score))
 
 
 def mix_levels(question: Question) -> list[str]:

@@ -15,13 +15,20 @@ def sums_of(values):
     return PowerSums(np.full(len(x), x.shape[1]), *((x**power).sum(axis=1) for power in (1, 2, 3, 4)))
 
 
-def test_the_value_is_the_sample_variance_over_the_references_and_p_the_normal_tail_of_its_log():
-    x = np.random.default_rng(1).gamma(2.0, 1.5, 300)
+@pytest.mark.parametrize("law", ["uniform", "gamma"])
+def test_the_value_is_the_sample_variance_over_the_references_and_p_bonetts_normal_tail_of_its_log(law):
+    """A uniform sample's kurtosis is its own, that of a gamma sample at least what its skewness asks for."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0.0, 7.0, 300) if law == "uniform" else rng.gamma(2.0, 1.5, 300)
     found = variance_ratio(sums_of(x), [4.0], [900], tail="upper")[0]
-    kurtosis = stats.kurtosis(x, fisher=False)
-    z = np.log(x.var(ddof=1) / 4.0) / np.sqrt((kurtosis - 297 / 299) * (1 / 300 + 1 / 900))
+    own, of_gamma = 3 + stats.kurtosis(x, bias=False), 3 + 1.5 * stats.skew(x, bias=False) ** 2
+    assert own < of_gamma
+    kurtosis = own if law == "uniform" else of_gamma
+    c, c_reference = 300 / (300 - 1.959964), 900 / (900 - 1.959964)
+    error = np.sqrt(c**2 * (kurtosis - 297 / 300) / 299 + c_reference**2 * (kurtosis - 897 / 900) / 899)
+    z = np.log(c / c_reference * x.var(ddof=1) / 4.0) / error
     assert found.value == pytest.approx(x.var(ddof=1) / 4.0, rel=1e-12)
-    assert found.p == pytest.approx(stats.norm.sf(z), rel=1e-9)
+    assert found.p == pytest.approx(stats.norm.sf(z), rel=1e-6)
     assert found.n == 300
 
 
@@ -40,6 +47,14 @@ def test_the_bounds_hold_the_ratio_as_often_as_they_say():
     field, reference = rng.normal(0, 2.0, (3000, 300)), rng.normal(0, 1.0, (3000, 1000))
     found = variance_ratio(sums_of(field), reference.var(axis=1, ddof=1), np.full(3000, 1000), level=0.9)
     assert np.mean([one.lower <= 4.0 <= one.upper for one in found]) == pytest.approx(0.9, abs=0.02)
+
+
+def test_p_below_one_in_twenty_is_an_interval_without_one():
+    x = np.random.default_rng(5).normal(0, 1.3, (400, 25))
+    found = variance_ratio(sums_of(x), np.ones(400), np.full(400, 500), tail="both")
+    left_out = [not one.lower <= 1.0 <= one.upper for one in found]
+    assert [one.p < 0.05 for one in found] == left_out
+    assert 0 < sum(left_out) < 400
 
 
 def test_a_collapsed_variance_is_the_lower_tail_and_no_other():
