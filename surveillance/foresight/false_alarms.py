@@ -11,12 +11,13 @@ from surveillance.foresight.adverse_events import SafetyTest
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.label_charts import LabelChart
-from surveillance.foresight.looks_together import are_judged_together
+from surveillance.foresight.looks_together import are_simulated_together
 from surveillance.foresight.monitor_cells import cells_of, one_by_one, series_of
 from surveillance.foresight.periodic_rules import is_periodic, periodic_of
 from surveillance.foresight.persistence_chain import LONGEST_MEMORY
 from surveillance.foresight.quiet_events import field_of
-from surveillance.foresight.quiet_time import Cell, QuietLines
+from surveillance.foresight.quiet_time import FIRST_LOOKS, JUDGED_LOOKS, MOST_LOOKS, Cell, QuietLines, QuietTime
+from surveillance.foresight.simulated_rate import Rate, in_quadrature
 from surveillance.foresight.span_text import span_text
 from surveillance.foresight.stand_ins import stand_in
 from surveillance.manifest.manifest import Manifest
@@ -43,12 +44,14 @@ NOTHING_EXPECTED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FalseAlarms:
-    """`per_30_days` of one monitor at one level over all its scopes, None where nothing can be said; `how` it was found."""
+    """`per_30_days` of one monitor at one level over all its scopes, None where nothing can be said; `how` it was found, and the
+    Monte Carlo standard `error`, 0 where nothing was drawn."""
 
     monitor_id: str
     level: str
     per_30_days: float | None
     how: str
+    error: float = 0.0
 
 
 def false_alarms_of(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> list[FalseAlarms]:
@@ -67,9 +70,8 @@ def false_alarms_of(manifest: Manifest, digest: str, field: FieldAssumptions, mo
         return [_of_periods(manifest, field, monitor, level) for level in levels]
     if not cells_of(manifest, field, monitor):
         return [_without_cells(manifest, digest, field, monitor, level, limit) for level, limit in levels.items()]
-    lines = quiet_lines(manifest, digest, field, monitor)
-    time = lines.judged(manifest, [cell.series for cell in lines.cells])
-    return [FalseAlarms(monitor.id, level, time.per_30_days(level), time.how(level)) for level in levels]
+    _, time = simulated(manifest, digest, field, monitor)
+    return [_of_time(monitor, level, time) for level in levels]
 
 
 def _without_cells(
@@ -79,31 +81,37 @@ def _without_cells(
     simpler = stand_in(manifest, field, monitor, level)
     if simpler is None:
         return FalseAlarms(monitor.id, level, *_nominal(manifest, field, monitor, limit))
-    lines = QuietLines(simpler.manifest, digest, simpler.field, _by_themselves(simpler.manifest, simpler.cells))
-    time = lines.judged(simpler.manifest, [cell.series for cell in lines.cells])
-    return FalseAlarms(monitor.id, level, time.per_30_days(level), time.how(level))
+    _, time = _precisely(simpler.manifest, digest, simpler.field, simpler.cells)
+    return _of_time(monitor, level, time)
 
 
-def quiet_lines(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> QuietLines:
-    """Simulated windows of a monitor that judges sums."""
-    cells = _by_themselves(manifest, cells_of(manifest, field, monitor))
-    return QuietLines(manifest, digest, field_of(manifest, field, monitor), cells)
+def _of_time(monitor: Monitor, level: str, time: QuietTime) -> FalseAlarms:
+    rate = time.rates[level]
+    return FalseAlarms(monitor.id, level, rate.per_30_days, time.how(level), rate.error)
 
 
-def _by_themselves(manifest: Manifest, cells: Sequence[Cell]) -> Sequence[Cell]:
-    """Scopes one by one where they are judged together, or their p-values adjusted over all of them."""
-    monitor = cells[0].series.monitor
-    adjusted = manifest.strata.multiplicity.method != "none" and _has(monitor, "p")
-    return one_by_one(list(cells)) if adjusted or are_judged_together(manifest, monitor) else cells
+def simulated(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> tuple[QuietLines, QuietTime]:
+    """Simulated windows of a monitor that judges sums, and what it raises on them."""
+    return _precisely(manifest, digest, field_of(manifest, field, monitor), cells_of(manifest, field, monitor))
+
+
+def _precisely(manifest: Manifest, digest: str, field: FieldAssumptions, cells: Sequence[Cell]) -> tuple[QuietLines, QuietTime]:
+    """Over more time where the first leaves too large an error, as far as the time for a forecast allows."""
+    if are_simulated_together(manifest, cells[0].series.monitor):
+        cells = one_by_one(list(cells))
+    looks = FIRST_LOOKS
+    while True:
+        lines = QuietLines(manifest, digest, field, cells, looks)
+        time = lines.judged(manifest, [cell.series for cell in cells])
+        most = min(MOST_LOOKS, round(JUDGED_LOOKS / time.distinct))
+        if looks > FIRST_LOOKS or most <= looks or time.is_precise(manifest.surveillance.false_alarm_budget.per_30_days):
+            return lines, time
+        looks = most
 
 
 def manifest_levels(monitor: Monitor) -> Mapping[str, LevelLimit]:
     """Levels that can be reached by numbers alone; what a person confirms is no alarm."""
     return {level: limit for level, limit in monitor.limits.by_level.items() if limit.confirmed_causal is None}
-
-
-def _has(monitor: Monitor, key: str) -> bool:
-    return any(key in limit.conditions for limit in monitor.limits.by_level.values())
 
 
 def _of_label_chart(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, metric: BernoulliCusum) -> list[FalseAlarms]:
@@ -213,10 +221,11 @@ def _of_p(manifest: Manifest, monitor: Monitor, limit: LevelLimit, scopes: float
     return scopes * looks * ways * breach**rule.k, "at most what the error of its test allows"
 
 
-def total_by_level(alarms: Iterable[FalseAlarms]) -> dict[str, float]:
+def total_by_level(alarms: Iterable[FalseAlarms]) -> dict[str, Rate]:
     """Sum over monitors by level; what is not estimated is left out."""
-    found: dict[str, float] = {}
+    found: dict[str, Rate] = {}
     for one in alarms:
         if one.per_30_days is not None:
-            found[one.level] = found.get(one.level, 0.0) + one.per_30_days
+            sofar = found.get(one.level, Rate(0.0))
+            found[one.level] = Rate(sofar.per_30_days + one.per_30_days, in_quadrature((sofar.error, one.error)))
     return found

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from surveillance.errors import Problem
 from surveillance.foresight.assumptions import FieldAssumptions
-from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of, quiet_lines, total_by_level
+from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of, simulated, total_by_level
 from surveillance.foresight.monitor_cells import cells_of
+from surveillance.foresight.simulated_rate import CLEARLY, Rate
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import MetricKind
 from surveillance.manifest.metrics_inputs import NormalChart
@@ -49,22 +50,30 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLine:
-    """`expected` false alarms per 30 days at a level over all monitors, against the budget; None = no budget is stated."""
+    """`expected` false alarms per 30 days at a level over all monitors, with the standard `error` of what of it is simulated,
+    against the budget; None = no budget is stated."""
 
     level: str
     expected: float
     budget: float | None
+    error: float = 0.0
+
+    @property
+    def excess(self) -> float:
+        """By how much more is expected than the budget has; 0 where it has room."""
+        return 0.0 if self.budget is None else max(0.0, self.expected - self.budget)
 
     @property
     def fits(self) -> bool:
-        """Whether the budget holds; one that is not stated cannot be exceeded."""
-        return self.budget is None or self.expected <= self.budget
+        """Whether nothing shows that the budget is exceeded: what chance of the simulation explains does not."""
+        return self.excess <= CLEARLY * self.error
 
 
 def budget_of(manifest: Manifest, alarms: Sequence[FalseAlarms]) -> list[BudgetLine]:
     """Sum and budget of each level."""
-    budget, expected = manifest.surveillance.false_alarm_budget.per_30_days, total_by_level(alarms)
-    return [BudgetLine(level, expected.get(level, 0.0), budget.get(level)) for level in LEVELS]
+    budget, found = manifest.surveillance.false_alarm_budget.per_30_days, total_by_level(alarms)
+    rates = {level: found.get(level, Rate(0.0)) for level in LEVELS}
+    return [BudgetLine(level, rate.per_30_days, budget.get(level), rate.error) for level, rate in rates.items()]
 
 
 def over_budget(budget: Sequence[BudgetLine]) -> list[Problem]:
@@ -107,9 +116,9 @@ def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Moni
 
     rate = _by_its_type(manifest, digest, field, level)
     if isinstance(monitor.metric, BernoulliCusum | NormalChart) and limit.h is not None:
-        return fit("h", limit.h, _smallest(limit.h, lambda h: rate(with_limit(monitor, level, "h", h)) <= share))
+        return fit("h", limit.h, _smallest(limit.h, lambda h: rate(with_limit(monitor, level, "h", h)).fits(share)))
     if isinstance(monitor.metric, MaxSprtPoisson) and limit.llr is not None:
-        return fit("llr", limit.llr, _smallest(limit.llr, lambda llr: rate(with_limit(monitor, level, "llr", llr)) <= share))
+        return fit("llr", limit.llr, _smallest(limit.llr, lambda llr: rate(with_limit(monitor, level, "llr", llr)).fits(share)))
     if cells_of(manifest, field, monitor):
         rate = _on_the_same_windows(manifest, digest, field, monitor, level)
     if limit.p is not None:
@@ -117,12 +126,12 @@ def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Moni
         return fit("p", limit.p, _first(smaller, monitor, level, "p", rate, share))
     if limit.e is not None:
         # By Markov's inequality an e-value reaches a limit at most so much oftener than one that many times as high.
-        fitting = limit.e * max(rate(monitor) / share, 1.0) if share > 0 else math.inf
+        fitting = limit.e * max(rate(monitor).per_30_days / share, 1.0) if share > 0 else math.inf
         larger = (_rounded_up(fitting * 10**step) for step in range(_POWERS_OF_TEN) if math.isfinite(fitting))
         return fit("e", limit.e, _first(larger, monitor, level, "e", rate, share))
     if _reads_interval(monitor.metric, limit):
         levels = (one for one in INTERVAL_LEVELS if one > monitor.interval.level)
-        found = next((one for one in levels if rate(with_interval(monitor, one)) <= share), None)
+        found = next((one for one in levels if rate(with_interval(monitor, one)).fits(share)), None)
         return fit("interval.level", monitor.interval.level, found)
     return None
 
@@ -147,28 +156,29 @@ def _smallest(now: float, fits: Callable[[float], bool]) -> float | None:
 
 
 def _first(
-    values: Iterator[float], monitor: Monitor, level: str, key: str, rate: Callable[[Monitor], float], share: float
+    values: Iterator[float], monitor: Monitor, level: str, key: str, rate: Callable[[Monitor], Rate], share: float
 ) -> float | None:
-    return next((value for value in values if rate(with_limit(monitor, level, key, value)) <= share), None)
+    return next((value for value in values if rate(with_limit(monitor, level, key, value)).fits(share)), None)
 
 
-def _by_its_type(manifest: Manifest, digest: str, field: FieldAssumptions, level: str) -> Callable[[Monitor], float]:
-    def rate(changed: Monitor) -> float:
+def _by_its_type(manifest: Manifest, digest: str, field: FieldAssumptions, level: str) -> Callable[[Monitor], Rate]:
+    def rate(changed: Monitor) -> Rate:
         found = false_alarms_of(manifest, digest, field, changed)
-        return next((one.per_30_days for one in found if one.level == level and one.per_30_days is not None), 0.0)
+        rates = (Rate(one.per_30_days, one.error, 1.0) for one in found if one.level == level and one.per_30_days is not None)
+        return next(rates, Rate(0.0))
 
     return rate
 
 
 def _on_the_same_windows(
     manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str
-) -> Callable[[Monitor], float]:
+) -> Callable[[Monitor], Rate]:
     """The rate of a changed monitor on the windows that were simulated for the one as it stands."""
-    lines = quiet_lines(manifest, digest, field, monitor)
+    lines, _ = simulated(manifest, digest, field, monitor)
 
-    def rate(changed: Monitor) -> float:
+    def rate(changed: Monitor) -> Rate:
         series = [Series(changed, one.series.axes, one.series.feature, one.series.statistic) for one in lines.cells]
-        return lines.judged(manifest, series).per_30_days(level)
+        return lines.judged(manifest, series).rates[level]
 
     return rate
 

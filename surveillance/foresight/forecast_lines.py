@@ -13,6 +13,8 @@ from surveillance.foresight.forecast import Forecast
 from surveillance.foresight.foreseen_harm import NONE_SEEN, ForeseenHarm, Stated
 from surveillance.foresight.span_text import span_text
 
+_NEGLIGIBLE, _NEGLIGIBLE_OF_BUDGET = 0.02, 0.001
+"""Standard error, as part of a number or of its budget, that is not worth a word."""
 _SHOWN = 6
 """Monitors with the most false alarms that the text shows; JSON has all."""
 
@@ -49,11 +51,13 @@ def _assumption_body(one: Assumption) -> dict[str, Any]:
 
 def _budget_body(line: BudgetLine) -> dict[str, Any]:
     body: dict[str, Any] = {"level": line.level, "expected": _rounded(line.expected), "fits": line.fits}
+    body |= {"simulation_error": _rounded(line.error)} if line.error else {}
     return body if line.budget is None else body | {"budget": line.budget}
 
 
 def _alarms_body(one: FalseAlarms) -> dict[str, Any]:
     body: dict[str, Any] = {"monitor_id": one.monitor_id, "level": one.level, "how": one.how}
+    body |= {"simulation_error": _rounded(one.error)} if one.error else {}
     return body if one.per_30_days is None else body | {"per_30_days": _rounded(one.per_30_days)}
 
 
@@ -82,11 +86,13 @@ def forecast_text(forecast: Forecast) -> Iterator[str]:
     yield "assumed of the field:"
     yield from table((one.name, one.value, one.unit, one.source) for one in forecast.assumptions)
     yield "false alarms, in incidents per 30 days of a field in which all is well:"
-    yield from table((line.level, line.expected, _against(line)) for line in forecast.budget)
+    yield from table((line.level, _simulated(line.expected, line.error, line.budget), _against(line)) for line in forecast.budget)
     worst = sorted((one for one in forecast.false_alarms if one.per_30_days), key=lambda one: -(one.per_30_days or 0.0))
     if worst:
         yield "  most of them from:"
-        yield from table((one.monitor_id, one.level, one.per_30_days or 0.0, one.how) for one in worst[:_SHOWN])
+        yield from table(
+            (one.monitor_id, one.level, _simulated(one.per_30_days or 0.0, one.error), one.how) for one in worst[:_SHOWN]
+        )
     unknown = sorted({one.monitor_id for one in forecast.false_alarms if one.per_30_days is None})
     if unknown:
         yield f"  not estimated, and not in the sums: {', '.join(unknown)}"
@@ -126,10 +132,21 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def _simulated(value: float, error: float, budget: float | None = None) -> str:
+    """A number with its standard error, where that is negligible neither against the number nor against the budget."""
+    if error <= max(_NEGLIGIBLE * value, _NEGLIGIBLE_OF_BUDGET * (budget or 1.0)):
+        return _number(value)
+    return f"{_number(value)} (± {error:.1g} simulation)"
+
+
 def _against(line: BudgetLine) -> str:
     if line.budget is None:
         return "no budget is stated"
-    return f"inside the budget of {line.budget:g}" if line.fits else f"ABOVE the budget of {line.budget:g}"
+    if not line.fits:
+        return f"ABOVE the budget of {line.budget:g}"
+    if line.excess:
+        return f"at the budget of {line.budget:g}, within the error of simulation"
+    return f"inside the budget of {line.budget:g}"
 
 
 def _fit_text(fit: Fit) -> str:

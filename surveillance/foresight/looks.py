@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from surveillance.evaluation.verdict import Finding, Verdict, level_verdict, ove
 from surveillance.manifest.manifest import Manifest
 from surveillance.panes.plan import Series
 
+_LARGEST = 1 << 62
 _FEW_COLUMNS = 40
 """Vectors so short repeat themselves often enough that each is estimated once."""
 
@@ -58,31 +60,40 @@ class Examiner:
         return self._estimator.sizes(self._request(counts))
 
     def extended(self, counts: Int, stride: int) -> Windows:
-        """Windows below the minimum extended backwards over whole earlier windows, which are `stride` looks apart."""
+        """Windows below the minimum extended over whole earlier windows, as few as do; those lie `stride` looks apart."""
         spans = np.ones(len(counts), np.int64)
         if not self.accumulates or self.size_ms is None:
             return Windows(counts, spans)
-        wider, small = counts.copy(), self.sizes(counts) < self.needed
+        whole = _summed_back(counts, stride)
+
+        def reaching(looks: Int, back: Int) -> Int:
+            before = looks - (back + 1) * stride
+            return np.asarray(whole[looks] - whole[before] * (before >= 0)[:, None], np.int64)
+
+        small = np.flatnonzero(self.sizes(counts) < self.needed)
+        enough = np.minimum(LONGEST_EXTENSION_MS // self.size_ms - 1, small // stride)
+        reached = (enough > 0) & (self.sizes(reaching(small, enough)) >= self.needed)
+        small, enough = small[reached], enough[reached]
+        short = np.zeros(len(small), np.int64)
+        while (enough - short > 1).any():
+            middle = (short + enough) // 2
+            does = self.sizes(reaching(small, middle)) >= self.needed
+            short, enough = np.where(does, short, middle), np.where(does, middle, enough)
         found = counts.copy()
-        back = 0
-        while small.any() and (back + 2) * self.size_ms <= LONGEST_EXTENSION_MS and (back + 1) * stride < len(counts):
-            back += 1
-            wider[back * stride :] += counts[: len(counts) - back * stride]
-            reached = np.zeros(len(counts), np.bool_)
-            at = np.flatnonzero(small)
-            at = at[at >= back * stride]
-            reached[at] = self.sizes(wider[at]) >= self.needed
-            found[reached], spans[reached] = wider[reached], back + 1
-            small &= ~reached
+        found[small], spans[small] = reaching(small, enough), enough + 1
         return Windows(found, spans)
 
     def findings(self, counts: Int) -> list[Finding]:
         """A finding for each window, `below_minimum_n` where it is too small."""
+        found, place = self.distinct_findings(counts)
+        return [found[at] for at in place.tolist()]
+
+    def distinct_findings(self, counts: Int) -> tuple[list[Finding], Int]:
+        """Findings, and which of them each window (T,) has: windows of equal counts share one."""
         if counts.shape[1] > _FEW_COLUMNS or len(counts) < 2:
-            return self._findings(counts)
-        unique, place = np.unique(counts, axis=0, return_inverse=True)
-        found = self._findings(unique)
-        return [found[at] for at in place.ravel().tolist()]
+            return self._findings(counts), np.arange(len(counts))
+        first, place = _distinct(counts)
+        return self._findings(counts[first]), place
 
     def _findings(self, counts: Int) -> list[Finding]:
         request = self._request(counts)
@@ -109,16 +120,42 @@ class Examiner:
         return Look(levels, overall(levels.values()))
 
 
-def adjusted_together(manifest: Manifest, findings: Sequence[Sequence[Finding]]) -> list[list[Finding]]:
-    """Findings by scope and look, with the p-values of each look adjusted over the scopes as the manifest says."""
+def _summed_back(counts: Int, stride: int) -> Int:
+    """Sums (T, length) of each row and of all that lie whole strides before it."""
+    rows = -(-len(counts) // stride)
+    padded = np.zeros((rows * stride, counts.shape[1]), np.int64)
+    padded[: len(counts)] = counts
+    summed = padded.reshape(rows, stride, -1).cumsum(axis=0).reshape(padded.shape)
+    return np.asarray(summed[: len(counts)], np.int64)
+
+
+def _distinct(counts: Int) -> tuple[Int, Int]:
+    """Where each distinct row (T, length) first stands, and which of those each row is."""
+    least, most = counts.min(axis=0), counts.max(axis=0)
+    spread = [int(width) for width in most - least + 1]
+    if math.prod(spread) >= _LARGEST:
+        _, first, place = np.unique(counts, axis=0, return_index=True, return_inverse=True)
+        return first, place.ravel()
+    number = np.zeros(len(counts), np.int64)
+    for column, width, low in zip(counts.T, spread, least, strict=True):
+        number = number * width + (column - low)
+    _, first, place = np.unique(number, return_index=True, return_inverse=True)
+    return first, place
+
+
+def adjusted_together(findings: Sequence[Sequence[Finding]], largest: float) -> list[list[Finding]]:
+    """Findings by scope and look, with the p-values of each look adjusted over the scopes (Benjamini and Hochberg 1995).
+
+    Looks at which no p-value lies below the `largest` limit stay as they are: adjusting never makes one smaller.
+    """
     rows = [list(row) for row in findings]
-    if manifest.strata.multiplicity.method == "none" or len(rows) < 2:
-        return rows
-    for at in range(len(rows[0])):
-        having = [row for row in rows if row[at].p is not None and isinstance(row[at].outcome, Estimate)]
-        if not having:
-            continue
-        raw = np.array([row[at].p for row in having], np.float64)
-        for row, p in zip(having, benjamini_hochberg(raw).tolist(), strict=True):
-            row[at] = row[at]._replace(p=p)
+    raw = np.array([[_tested(one) for one in row] for row in rows])
+    for at in np.flatnonzero((raw < largest).any(axis=0)).tolist():
+        having = np.flatnonzero(~np.isnan(raw[:, at]))
+        for scope, p in zip(having.tolist(), benjamini_hochberg(raw[having, at]).tolist(), strict=True):
+            rows[scope][at] = rows[scope][at]._replace(p=p)
     return rows
+
+
+def _tested(finding: Finding) -> float:
+    return finding.p if finding.p is not None and isinstance(finding.outcome, Estimate) else np.nan

@@ -26,6 +26,17 @@ def are_judged_together(manifest: Manifest, monitor: Monitor) -> bool:
     return ESTIMATORS[kind].compares or (kind in OF_THEIR_HOURS and _hours_differ(manifest))
 
 
+def largest_adjusted(manifest: Manifest, monitor: Monitor) -> float | None:
+    """The largest limit on p-values that are adjusted over scopes; None where none are."""
+    limits = [limit.p for limit in monitor.limits.by_level.values() if limit.p is not None]
+    return max(limits, default=None) if manifest.strata.multiplicity.method != "none" else None
+
+
+def are_simulated_together(manifest: Manifest, monitor: Monitor) -> bool:
+    """Whether a verdict rests on other groups of the same time: by its type, or by p-values adjusted over them."""
+    return are_judged_together(manifest, monitor) or largest_adjusted(manifest, monitor) is not None
+
+
 def _hours_differ(manifest: Manifest) -> bool:
     volume = manifest.baselines.operational.expected_volume
     return volume is not None and any(len(set(hours)) > 1 for hours in volume.hour_of_week.values())

@@ -13,6 +13,7 @@ from surveillance.evaluation.evidence import Scope
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import Chance
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_inputs import FeatureShare, Saturation
 from surveillance.manifest.mix_reference import mix_distribution, mix_reference
 from surveillance.manifest.model_baselines import FeatureBaseline, ScoreBaseline
 from surveillance.manifest.model_distribution import Distribution, Reference
@@ -24,7 +25,10 @@ from surveillance.panes.statistics import FeatureTail, ScoreTail
 
 @dataclass(frozen=True, slots=True)
 class QuietBins:
-    """Shares of a value that varies from window to window by `wander` standard deviations, and is moved by `shift` of them."""
+    """Shares of a value that varies from window to window by `wander` standard deviations, and is moved by `shift` of them.
+
+    Without `binned` nobody reads the bins, and they stay empty.
+    """
 
     family: str
     probs: Float
@@ -35,6 +39,7 @@ class QuietBins:
     high: float = 0.0
     wander: float = 0.0
     shift: float = 0.0
+    binned: bool = True
 
     def draw(self, chance: Chance, cases: Int, common: Float) -> Int:
         """Counts (W, length) of windows of `cases` inferences (W,); `common` (W,) is what all groups share, standard normal."""
@@ -62,8 +67,8 @@ class QuietBins:
         return np.concatenate([self._bins(chance, present, common), tail], axis=1)
 
     def _bins(self, chance: Chance, cases: Int, common: Float) -> Int:
-        if not len(self.probs):
-            return np.zeros((len(cases), 0), np.int64)
+        if not self.binned or not len(self.probs):
+            return np.zeros((len(cases), len(self.probs)), np.int64)
         moved = self.shift + self.wander * common
         if not np.any(moved):
             return chance.multinomial(cases, self.probs)
@@ -86,7 +91,8 @@ def quiet_bins(manifest: Manifest, field: FieldAssumptions, series: Series, scop
         return QuietBins(family, reference_shares(mix_reference(manifest, subject), mix_distribution(manifest, subject), scope))
     name = {statistics.SCORE: "score", statistics.OUTPUT: "output_class"}.get(family, subject)
     reference = manifest.baselines.reference(name)
-    world = QuietBins(family, reference_shares(reference, feature_distribution(manifest, name), scope))
+    shares = reference_shares(reference, feature_distribution(manifest, name), scope)
+    world = QuietBins(family, shares, binned=not isinstance(series.monitor.metric, FeatureShare | Saturation))
     if isinstance(reference, FeatureBaseline):
         level = own_level(scope)
         own = (reference.of(*level) if level is not None else None) or reference

@@ -15,6 +15,7 @@ from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.calibrated_scores import CalibratedScores, calibrated_scores
 from surveillance.foresight.chance import Chance
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.metrics_performance import ProportionVsFloor, SiteOutlier, SubgroupGap
 from surveillance.panes import statistics
 from surveillance.panes.lengths import length_of
 from surveillance.panes.plan import Series
@@ -32,7 +33,10 @@ _SUMS = (
 
 @dataclass(frozen=True)
 class QuietLabels:
-    """`length` of the statistic drawn: `LABELS`, or with `by_score` `LABEL_SCORES`. Coverage by flag: unflagged, flagged."""
+    """`length` of the statistic drawn: `LABELS`, or with `by_score` `LABEL_SCORES`. Coverage by flag: unflagged, flagged.
+
+    Without `summed` nobody reads what the scores add up to, and it stays 0.
+    """
 
     length: int
     by_score: bool
@@ -40,6 +44,7 @@ class QuietLabels:
     sensitivity: float
     specificity: float
     coverage: tuple[float, float]
+    summed: bool = True
 
     def draw(self, chance: Chance, cases: Int, common: Float) -> Int:
         """Counts (W, length) of windows of `cases` inferences (W,)."""
@@ -61,6 +66,8 @@ class QuietLabels:
         counts[:, at + Label.INFERENCES] = groups[0] + groups[1]
         counts[:, at + Label.NEGATIVES], counts[:, at + Label.POSITIVES] = labelled
         counts[:, at + Label.VERIFIED] = labelled[0] + labelled[1]
+        if not self.summed:
+            return
         sums = np.zeros((len(counts), len(_SUMS)))
         for label in (0, 1):
             mean, root = self._moments[label]
@@ -128,6 +135,7 @@ def quiet_labels(manifest: Manifest, field: FieldAssumptions, series: Series, sc
         sensitivity=_validated(manifest, "sensitivity", scope, field.sensitivity),
         specificity=_validated(manifest, "specificity", scope, field.specificity),
         coverage=(field.coverage_unflagged, field.coverage_flagged),
+        summed=not isinstance(series.monitor.metric, ProportionVsFloor | SubgroupGap | SiteOutlier),
     )
 
 

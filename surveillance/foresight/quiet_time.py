@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,31 +11,46 @@ from typing import NamedTuple
 import numpy as np
 
 from surveillance.arrays import Float, Int
-from surveillance.evaluation.verdict import Finding, Verdict
+from surveillance.evaluation.verdict import Verdict
 from surveillance.foresight.assumptions import FieldAssumptions
-from surveillance.foresight.chance import Chance, chance
+from surveillance.foresight.chance import chance
+from surveillance.foresight.course import Course
 from surveillance.foresight.field_scopes import FieldScope
 from surveillance.foresight.incident_walk import incidents_by_level
 from surveillance.foresight.looks import Examiner, adjusted_together
-from surveillance.foresight.looks_together import are_judged_together, findings_together
+from surveillance.foresight.looks_together import (
+    are_judged_together,
+    are_simulated_together,
+    findings_together,
+    largest_adjusted,
+)
 from surveillance.foresight.quiet_field import World
+from surveillance.foresight.simulated_rate import UNSEEN, Rate, chance_of_coincidence, squared_error
 from surveillance.foresight.volume import drawn_cases, expected_cases
 from surveillance.manifest.manifest import Manifest
+from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.lengths import length_of
 from surveillance.panes.plan import Series
 from surveillance.times import DAY_MS
 
-MOST_LOOKS = 10_000
-"""Looks simulated for a scope at most."""
-LOOKS_IN_ALL = 15_000
-"""Looks simulated for a monitor, over its scopes."""
+FEWEST_LOOKS = 200
+"""Looks simulated at a cell at least."""
+FIRST_LOOKS, MOST_LOOKS = 15_000, 250_000
+"""Looks simulated for a monitor, over its scopes: at first, and where that leaves too large an error at most."""
+JUDGED_LOOKS = 45_000
+"""Findings judged at most: of counts that repeat themselves there are fewer than looks."""
 LOOKS_TOGETHER, LOOKS_ALONE = 1000, 3000
 """Looks of types that are estimated look by look: of many groups, and of one."""
-COUNTS_IN_ALL = 1_500_000
+COUNTS_IN_ALL = 3_000_000
 """Integers drawn for a monitor: long vectors get fewer looks."""
 OFTEN = 0.2
 """Share of breached looks from which a number of incidents alone would mislead."""
+_PART, _SMALL, _PART_OF_BUDGET = 0.05, 0.02, 0.1
+"""Standard errors for the sake of which nothing more is simulated: of the number, in incidents per 30 days, of the budget."""
 _YEAR_STEPS = 365
+_YEAR_MS = 365 * DAY_MS
+"""A line of looks starts anew after as long: what an incident that never clears keeps from opening is told of a year."""
+_MONTH_MS = 30 * DAY_MS
 MONDAY_MS = 4 * DAY_MS
 
 
@@ -58,112 +74,162 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuietTime:
-    """Incidents raised by level over `days` of one fleet. `alike` groups are counted as often as they stand in the field.
+    """Incidents by level over `days`, added up over the scopes that were simulated. `distinct` = findings that were judged, as
+    part of the looks."""
 
-    `breached` = share of looks that breach a level: one that always does raises one incident, which never ends.
-    """
-
-    raised: Mapping[str, float]
     days: float
-    breached: Mapping[str, float]
+    rates: Mapping[str, Rate]
+    distinct: float
+
+    def is_precise(self, budget: Mapping[str, float]) -> bool:
+        """Whether at each level the error is small: against the number, by itself, and against the level's budget."""
+        return all(
+            rate.error <= max(_PART * rate.per_30_days, min(_SMALL, _PART_OF_BUDGET * budget.get(level, math.inf)))
+            for level, rate in self.rates.items()
+        )
 
     def how(self, level: str) -> str:
         """How the number came about, and that it is no rare event where it is none."""
-        often = self.breached.get(level, 0.0)
-        told = f"simulated over {self.days:.0f} days"
+        often = self.rates[level].breached
+        told = f"simulated over {self.days:,.0f} days of a scope"
         return told if often < OFTEN else f"{told}: {often:.0%} of the looks at a quiet field breach it"
-
-    def per_30_days(self, level: str) -> float:
-        """Mean number of incidents raised to a level in 30 days."""
-        return self.raised.get(level, 0.0) * 30 / self.days
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Window sums of one cell, look by look, with where each window starts and ends."""
+    """Window sums of one cell, look by look, with where each window starts and ends; the parts that start anew, the mean number
+    of windows in a look, and what an incident adds to those of 30 days of all scopes that the cell stands for."""
 
     cell: Cell
     examiner: Examiner
     counts: Int
     starts_ms: Int
     ends_ms: Int
+    parts: Sequence[slice]
+    spans: float
+    weight: float
 
 
 class QuietLines:
-    """Simulated windows of all cells of one monitor, kept so that other limits can be tried on the same windows."""
+    """Simulated windows of all cells of one monitor, kept so that other limits can be tried on the same windows.
 
-    def __init__(self, manifest: Manifest, digest: str, field: FieldAssumptions, cells: Sequence[Cell]) -> None:
-        self.manifest = manifest
-        monitor = cells[0].series.monitor
-        window = manifest.surveillance.window(monitor.window) if monitor.window is not None else None
-        self.size_ms = window.size_ms if window is not None else None
-        self._stride, self.step_ms = (1, DAY_MS) if window is None else steps_of(window.size_ms, window.slide_ms)
-        length = length_of(manifest, cells[0].series.statistic)
-        self._together = are_judged_together(manifest, monitor)
-        looks = _looks(len(cells), length, cumulative=window is None, together=self._together)
+    The scopes that a cell stands for are simulated as so much longer a time of one, cut into years; `looks` in all.
+    """
+
+    def __init__(
+        self, manifest: Manifest, digest: str, field: FieldAssumptions, cells: Sequence[Cell], looks: int = FIRST_LOOKS
+    ) -> None:
+        self.manifest, self.cells = manifest, tuple(cells)
+        self._digest, self._field = digest, field
+        self._monitor = cells[0].series.monitor
+        window = manifest.surveillance.window(self._monitor.window) if self._monitor.window is not None else None
+        self._size_ms = window.size_ms if window is not None else None
+        self._stride, self._step_ms = (1, DAY_MS) if window is None else steps_of(window.size_ms, window.slide_ms)
+        self._together = are_judged_together(manifest, self._monitor)
+        self._joint = are_simulated_together(manifest, self._monitor)
         self._seen = round(sum(cell.scope.alike for cell in cells))
-        self._steps = looks + self._stride - 1
-        self.days = looks * self.step_ms / DAY_MS
-        common = chance(digest, monitor.id, "common").standard_normal(self._steps)
-        self.cells = tuple(cells)
-        self._lines = [
-            self._line(chance(digest, monitor.id, str(number)), field, cell, common) for number, cell in enumerate(cells)
-        ]
+        self._lines = [self._line(number, *each) for number, each in enumerate(zip(cells, self._looks(looks), strict=True))]
 
-    def _line(self, draws: Chance, field: FieldAssumptions, cell: Cell, common: Float) -> _Line:
-        expected = expected_cases(field, cell.scope.share, self.step_ms, self._steps)
-        cases = drawn_cases(draws, field, cell.scope.share, expected)
-        steps = cell.world.draw(draws, cases, common)
+    def _looks(self, in_all: int) -> list[int]:
+        """Looks at each cell: as many as the scopes that it stands for ask for, of those that there is time for."""
+        cells, length = self.cells, length_of(self.manifest, self.cells[0].series.statistic)
+        if self._together:
+            in_all = max(LOOKS_TOGETHER, LOOKS_ALONE // len(cells)) * len(cells)
+        in_all = min(in_all, COUNTS_IN_ALL // length)
+        scopes = math.fsum(cell.scope.alike for cell in cells)
+        share = [1 / len(cells) if self._joint else cell.scope.alike / scopes for cell in cells]
+        found = [max(FEWEST_LOOKS, round(in_all * each)) for each in share]
+        if self._size_ms is not None:
+            return found
+        return [max(1, looks // _YEAR_STEPS) * _YEAR_STEPS for looks in found]
+
+    def _line(self, number: int, cell: Cell, looks: int) -> _Line:
+        draws = chance(self._digest, self._monitor.id, str(number))
+        steps, stride, step_ms = looks + self._stride - 1, self._stride, self._step_ms
+        # Days that are odd for everyone are so for all scopes at once where their looks are set against each other.
+        common = (chance(self._digest, self._monitor.id, "common") if self._joint else draws).standard_normal(steps)
+        cases = drawn_cases(draws, self._field, cell.scope.share, expected_cases(self._field, cell.scope.share, step_ms, steps))
+        drawn = cell.world.draw(draws, cases, common)
         examiner = Examiner(self.manifest, cell.series, cell.scope.scope)
-        ends = MONDAY_MS + (np.arange(self._steps) + 1) * self.step_ms
-        if self.size_ms is None:
-            year = np.arange(self._steps) // _YEAR_STEPS
-            sums = np.concatenate([np.cumsum(steps[year == one], axis=0) for one in range(int(year[-1]) + 1)])
-            starts = MONDAY_MS + year * _YEAR_STEPS * self.step_ms
-            return _Line(cell, examiner, sums, starts, ends)
-        stride = self._stride
-        total = np.concatenate([np.zeros((1, steps.shape[1]), np.int64), np.cumsum(steps, axis=0)])
-        sums = total[stride:] - total[:-stride]
-        windows = examiner.extended(sums, stride)
-        ends = ends[stride - 1 :]
-        return _Line(cell, examiner, windows.counts, ends - windows.spans * self.size_ms, ends)
+        ends = MONDAY_MS + (np.arange(steps) + 1) * step_ms
+        weight = cell.scope.alike * _MONTH_MS / (looks * step_ms)
+        if self._size_ms is None:
+            parts = _parts(looks, _YEAR_STEPS)
+            sums = np.concatenate([np.cumsum(drawn[part], axis=0) for part in parts])
+            starts = MONDAY_MS + np.arange(steps) // _YEAR_STEPS * _YEAR_STEPS * step_ms
+            return _Line(cell, examiner, sums, starts, ends, parts, 1.0, weight)
+        total = np.concatenate([np.zeros((1, drawn.shape[1]), np.int64), np.cumsum(drawn, axis=0)])
+        windows, ends = examiner.extended(total[stride:] - total[:-stride], stride), ends[stride - 1 :]
+        starts, parts = ends - windows.spans * self._size_ms, _parts(looks, max(1, _YEAR_MS // step_ms))
+        return _Line(cell, examiner, windows.counts, starts, ends, parts, float(windows.spans.mean()), weight)
 
     def judged(self, manifest: Manifest, series: Sequence[Series]) -> QuietTime:
         """What the monitor, with limits as this manifest has them, would raise; `series` replace those of the cells."""
-        pairs = list(zip(series, self._lines, strict=True))
-        examiners = [Examiner(manifest, one, line.cell.scope.scope, self._seen) for one, line in pairs]
-        findings = self._findings_together(manifest, series) if self._together else self._findings(examiners)
-        raised: dict[str, float] = {}
-        breaches: Counter[str] = Counter()
-        looked = 0
-        adjusted = adjusted_together(manifest, findings)
-        for examiner, line, row in zip(examiners, self._lines, adjusted, strict=True):
-            looks = examiner.looks(row)
-            looked += len(looks)
-            breaches.update(level for look in looks for level, verdict in look.levels.items() if verdict is Verdict.BREACHED)
-            for part in self._parts(line):
-                found = incidents_by_level(
-                    manifest, examiner.monitor, line.cell.scope.scope, looks[part], line.ends_ms[part], line.starts_ms[part]
-                )
-                for level, times in found.items():
-                    raised[level] = raised.get(level, 0.0) + times * line.cell.scope.alike
-        return QuietTime(raised, self.days, {level: times / looked for level, times in breaches.items()})
+        monitor, (courses, judged) = series[0].monitor, self._courses(manifest, series)
+        looked = sum(len(course.codes) for course in courses)
+        raised = [self._raised(manifest, monitor, *each) for each in zip(self._lines, courses, strict=True)]
+        rates = {}
+        for level in monitor.limits.by_level:
+            breached, idle = (_share(courses, verdict, level) for verdict in (Verdict.BREACHED, Verdict.INCONCLUSIVE))
+            counts = [np.array([part[level] for part in parts], np.float64) for parts in raised]
+            rates[level] = self._rate(counts, breached) or self._none_seen(manifest, monitor, level, breached, 1.0 - idle)
+        return QuietTime(looked * self._step_ms / DAY_MS, rates, judged / looked)
 
-    def _findings(self, examiners: Sequence[Examiner]) -> list[list[Finding]]:
-        return [one.findings(line.counts) for one, line in zip(examiners, self._lines, strict=True)]
+    def _courses(self, manifest: Manifest, series: Sequence[Series]) -> tuple[list[Course], int]:
+        """The looks at each cell, and how many findings were judged for them."""
+        scopes, counts = [cell.scope.scope for cell in self.cells], [line.counts for line in self._lines]
+        examiners = [Examiner(manifest, one, scope, self._seen) for one, scope in zip(series, scopes, strict=True)]
+        if not self._joint:
+            each = [one.distinct_findings(sums) for one, sums in zip(examiners, counts, strict=True)]
+            courses = [Course.of(one.looks(found)).at(place) for one, (found, place) in zip(examiners, each, strict=True)]
+            return courses, sum(len(found) for found, _ in each)
+        if self._together:
+            first = self._lines[0]
+            rows = findings_together(manifest, series, scopes, counts, first.starts_ms, first.ends_ms)
+        else:
+            rows = [one.findings(sums) for one, sums in zip(examiners, counts, strict=True)]
+        largest = largest_adjusted(manifest, series[0].monitor)
+        rows = rows if largest is None else adjusted_together(rows, largest)
+        return [Course.of(one.looks(row)) for one, row in zip(examiners, rows, strict=True)], sum(map(len, rows))
 
-    def _findings_together(self, manifest: Manifest, series: Sequence[Series]) -> list[list[Finding]]:
-        scopes, counts = [line.cell.scope.scope for line in self._lines], [line.counts for line in self._lines]
-        return findings_together(manifest, series, scopes, counts, self._lines[0].starts_ms, self._lines[0].ends_ms)
+    def _raised(self, manifest: Manifest, monitor: Monitor, line: _Line, course: Course) -> list[Counter[str]]:
+        """Incidents by level in each part of a line."""
+        scope = line.cell.scope.scope
+        return [
+            incidents_by_level(manifest, monitor, scope, course.at(part), line.ends_ms[part], line.starts_ms[part])
+            for part in line.parts
+        ]
 
-    def _parts(self, line: _Line) -> list[slice]:
-        """A cumulative series is simulated year by year, each from its own first event."""
-        if self.size_ms is not None:
-            return [slice(None)]
-        return [slice(at, at + _YEAR_STEPS) for at in range(0, len(line.ends_ms), _YEAR_STEPS)]
+    def _rate(self, counts: Sequence[Float], breached: float) -> Rate | None:
+        """From the incidents (P,) in the parts of each line; None where there are none."""
+        weights = np.array([line.weight for line in self._lines])
+        rate = math.fsum(float(weight * found.sum()) for weight, found in zip(weights, counts, strict=True))
+        if rate == 0.0:
+            return None
+        if self._joint:
+            return Rate(rate, math.sqrt(squared_error(np.stack(counts), weights)), breached)
+        each = (squared_error(found[None], weights[at : at + 1]) for at, found in enumerate(counts))
+        return Rate(rate, math.sqrt(math.fsum(each)), breached)
+
+    def _none_seen(self, manifest: Manifest, monitor: Monitor, level: str, breached: float, conclusive: float) -> Rate:
+        error = math.sqrt(UNSEEN) * max(line.weight for line in self._lines)
+        if self._size_ms is not None and self._stride == 1:
+            # Looks that share no events are independent: that several of those that conclude breach is rarer by a power.
+            rule, sustained_ms = manifest.persistence_of(monitor, level), monitor.limits.by_level[level].sustained_ms
+            k, of = (rule.k, rule.of) if sustained_ms is None else (max(1, sustained_ms // self._step_ms),) * 2
+            apart = sum(len(line.ends_ms) / line.spans for line in self._lines)
+            breach = max(breached, min(1.0, UNSEEN / apart))
+            conclusive = max(conclusive, breach)
+            chance_of_look = conclusive * chance_of_coincidence(breach / conclusive, k, of)
+            error = min(error, self._seen * _MONTH_MS / self._step_ms * chance_of_look)
+        return Rate(0.0, error, breached)
 
 
-def _looks(cells: int, length: int, *, cumulative: bool, together: bool) -> int:
-    in_all = min(max(LOOKS_TOGETHER, LOOKS_ALONE // cells) * cells if together else LOOKS_IN_ALL, COUNTS_IN_ALL // length)
-    looks = max(200, min(MOST_LOOKS, in_all // cells))
-    return max(1, looks // _YEAR_STEPS) * _YEAR_STEPS if cumulative else looks
+def _share(courses: Sequence[Course], verdict: Verdict, level: str) -> float:
+    """Share of all looks that have the verdict at a level."""
+    looks = sum(len(course.codes) for course in courses)
+    return sum(int(course.are(verdict, level).sum()) for course in courses) / looks
+
+
+def _parts(looks: int, longest: int) -> list[slice]:
+    return [slice(at, min(at + longest, looks)) for at in range(0, looks, longest)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from surveillance.foresight.assumptions import assumptions_of
 from surveillance.foresight.chance import chance
+from surveillance.foresight.course import Course
 from surveillance.foresight.harms import Harm, harmed
 from surveillance.foresight.incident_walk import incidents_by_level
 from surveillance.foresight.looks import Examiner
@@ -106,7 +107,7 @@ def simulated_days(manifest: Manifest, cell: Cell, harm: Harm, power: float, *, 
                 for at in range(before - stride + 1, len(looks))
                 if looks[at].verdict == "breached"
                 and incidents_by_level(
-                    manifest, examiner.monitor, cell.scope.scope, looks[: at + 1], ends[: at + 1], starts[: at + 1]
+                    manifest, examiner.monitor, cell.scope.scope, Course.of(looks[: at + 1]), ends[: at + 1], starts[: at + 1]
                 )
             ),
             None,

@@ -29,7 +29,7 @@ def rate_of(manifest: Manifest) -> float:
 
 def test_a_test_of_five_per_cent_a_day_opens_a_new_incident_in_five_per_cent_of_the_days_after_a_quiet_one() -> None:
     drift = monitor("psi", "day", {"p": 0.05}, feature="px", persistence=AT_ONCE)
-    assert rate_of(manifest_of(drift, a_day=500.0)) == pytest.approx(30 * 0.05 * 0.95, rel=0.1)
+    assert rate_of(manifest_of(drift, a_day=500.0)) == pytest.approx(30 * 0.05 * 0.95, rel=0.15)
 
 
 def test_two_of_three_days_are_rarer_by_an_order() -> None:
@@ -113,7 +113,7 @@ def test_a_dry_run_raises_nothing() -> None:
 
 def test_sums_leave_out_what_is_not_estimated() -> None:
     known = [FalseAlarms("a", "pause", 0.5, ""), FalseAlarms("b", "pause", None, ""), FalseAlarms("c", "pause", 0.25, "")]
-    assert total_by_level(known) == {"pause": 0.75}
+    assert {level: rate.per_30_days for level, rate in total_by_level(known).items()} == {"pause": 0.75}
 
 
 NOISY = [

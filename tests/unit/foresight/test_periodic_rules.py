@@ -13,6 +13,7 @@ from detectors.run_rules import run_rule_hits
 from surveillance.arrays import Bool, Float
 from surveillance.evaluation.verdict import Verdict
 from surveillance.foresight.assumptions import assumptions_of
+from surveillance.foresight.course import Course
 from surveillance.foresight.false_alarms import false_alarms_of
 from surveillance.foresight.forecast import power_of
 from surveillance.foresight.incident_walk import incidents_by_level
@@ -94,7 +95,7 @@ def false_alarms_drawn(points: Float, manifest: Manifest, rule: int) -> float:
     hits = run_rule_hits(points, rule)
     looks = [Look({"investigate": verdict}, verdict) for verdict in (Verdict.BREACHED if hit else Verdict.MET for hit in hits)]
     ends = np.arange(1, len(looks) + 1) * DAY_MS
-    found = incidents_by_level(manifest, manifest.surveillance.monitors[0], (), looks, ends, ends - DAY_MS)
+    found = incidents_by_level(manifest, manifest.surveillance.monitors[0], (), Course.of(looks), ends, ends - DAY_MS)
     return found["investigate"] * 30 / len(points)
 
 

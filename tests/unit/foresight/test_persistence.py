@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surveillance.evaluation.verdict import Verdict
+from surveillance.foresight.course import Course
 from surveillance.foresight.incident_walk import incidents_by_level
 from surveillance.foresight.looks import Look
 from surveillance.foresight.persistence_chain import chance_within, first_hits, first_look
@@ -25,7 +26,11 @@ def test_paths_open_where_the_rule_of_incidents_opens(verdicts: list[Verdict], k
     looks = [Look({"investigate": verdict}, verdict) for verdict in verdicts]
     ends = np.arange(1, len(looks) + 1) * 86_400_000
     opened = [
-        bool(incidents_by_level(manifest, manifest.surveillance.monitors[0], (), looks[:at], ends[:at], ends[:at] - 86_400_000))
+        bool(
+            incidents_by_level(
+                manifest, manifest.surveillance.monitors[0], (), Course.of(looks[:at]), ends[:at], ends[:at] - 86_400_000
+            )
+        )
         for at in range(1, len(looks) + 1)
     ]
     said = np.array([[verdict is Verdict.BREACHED for verdict in verdicts]])
