@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple, Self
 
 
 class Reason(StrEnum):
@@ -29,8 +30,17 @@ LARGEST_E = 1e300
 """Where e-values end, so that they stay numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class _Fields(NamedTuple):
+    value: float
+    lower: float
+    upper: float
+    n: int
+    method: str
+    p: float | None = None
+    e: float | None = None
+
+
+class Estimate(_Fields):
     """A finite value with ordered bounds, the n it rests on and the method that made it.
 
     `p` is the p-value of the null hypothesis the method names, `e` its e-value, where the method has one.
@@ -45,17 +55,15 @@ class Estimate:
     ValueError: estimate is not finite, or its bounds are out of order: Estimate(value=0.2, lower=0.3, ...
     """
 
-    value: float
-    lower: float
-    upper: float
-    n: int
-    method: str
-    p: float | None = None
-    e: float | None = None
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if not -math.inf < self.lower <= self.value <= self.upper < math.inf:
-            raise ValueError(f"estimate is not finite, or its bounds are out of order: {self}")
+    def __new__(
+        cls, value: float, lower: float, upper: float, n: int, method: str, p: float | None = None, e: float | None = None
+    ) -> Self:
+        found = super().__new__(cls, value, lower, upper, n, method, p, e)
+        if not -math.inf < lower <= value <= upper < math.inf:
+            raise ValueError(f"estimate is not finite, or its bounds are out of order: {found}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from detectors.dirichlet_multinomial import dirichlet_multinomial_e
@@ -64,4 +63,4 @@ def compared(
 def _finding(outcome: Outcome, e: float) -> Finding:
     if not isinstance(outcome, Estimate):
         return Finding(outcome)
-    return Finding(replace(outcome, e=e), p=outcome.p)
+    return Finding(outcome._replace(e=e), p=outcome.p)

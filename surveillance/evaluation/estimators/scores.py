@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from detectors import weighted_auroc, weighted_calibration, weighted_calibration_error
 from detectors.auroc import auroc
@@ -72,7 +71,7 @@ def _with_e(error: Outcome, against: Outcome) -> Outcome:
 
     It needs no weights: whether a case is labelled depends on its score alone, so the labelled ones are calibrated like all.
     """
-    return replace(error, e=against.e) if isinstance(error, Estimate) and isinstance(against, Estimate) else error
+    return error._replace(e=against.e) if isinstance(error, Estimate) and isinstance(against, Estimate) else error
 
 
 def _bins(request: Request) -> ScoreBins:

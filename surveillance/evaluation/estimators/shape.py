@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -93,7 +92,7 @@ def _ood(request: Request) -> list[Finding]:
 
 
 def _with_p(outcome: Outcome, p: float) -> Outcome:
-    return replace(outcome, p=p) if isinstance(outcome, Estimate) and not np.isnan(p) else outcome
+    return outcome._replace(p=p) if isinstance(outcome, Estimate) and not np.isnan(p) else outcome
 
 
 def _ood_sizes(request: Request) -> Int:
