@@ -107,11 +107,23 @@ class HeartbeatMonitor:
     # ticks ------------------------------------------------------------------------------------------------
     def _ticks(self, ticks: Int, moment: Moment) -> Iterator[Evidence]:
         missed, revision = self._missed(ticks), self._logs.revision()
+        yield from self._ended_untold(missed)
         matters = self._matters(missed)
         for at in np.flatnonzero(matters.any(axis=0)).tolist():
             yield from self._evidence(missed.at(at), matters[:, at], revision)
         newest = missed.at(len(ticks) - 1)
         self._standing = _Standing(newest, ~matters[:, -1] & (newest.counts[:, 0] != _ABSENT), revision)
+
+    def _ended_untold(self, following: _Missed) -> Iterator[Evidence]:
+        """The newest tick before these, of scopes that have ended with it and of which nothing was said there."""
+        standing = self._standing
+        if standing is None or standing.missed.ticks[0] >= following.ticks[0]:
+            return
+        ended = following.counts[:, 0] == _ABSENT
+        if standing.missed.scopes is not following.scopes:
+            gone = {following.scopes[at] for at in np.flatnonzero(ended).tolist()}
+            ended = np.array([scope in gone for scope in standing.missed.scopes], np.bool_)
+        yield from self._evidence(standing.missed, standing.untold & ended, standing.revision)
 
     def _missed(self, ticks: Int) -> _Missed:
         log, heard = self._log, self._log.heard

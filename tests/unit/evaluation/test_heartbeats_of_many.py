@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +19,8 @@ from surveillance.registering import registration_of
 from surveillance.registry import Registry
 from surveillance.times import DAY_MS, MINUTE_MS, to_text
 from tests.property.evaluating import monitor, release
+
+Line = dict[str, Any]
 
 START_MS = 20_000 * DAY_MS
 TICK_MS = 10 * MINUTE_MS
@@ -70,15 +74,15 @@ def test_incidents_and_states_are_the_same_however_often_one_looks():
     assert len(lines[0][0]) == 2
 
 
-@pytest.mark.parametrize("every", [1, 4, 15])
-def test_a_device_that_moves_to_another_gateway_was_silent_at_the_one_it_was_last_heard_through(every):
+def moved(every: int, left_at: int, came_at: int) -> tuple[Evaluator, list[Line]]:
+    """A device heard through one gateway until it left, and through another since it came; the evaluator, and its lines."""
     known = registry()
     digest = known.all()[0].digest
     evaluator = Evaluator(known)
     evaluator.take([PaneRow(PaneKey("default", digest, 0, statistics.SPAN, "", START_MS), 0, np.ones(1, np.int64))])
     lines = []
     for tick in range(every, 61, every):
-        for gateway, heard in (("a", range(6)), ("b", range(14, 60))):
+        for gateway, heard in (("a", range(left_at)), ("b", range(came_at, 60))):
             counts = np.zeros((len(Beats), BEAT_SLOTS), np.int64)
             slots = [at for at in heard if at < tick]
             counts[Beats.INSIDE, slots] = counts[Beats.ANY_EVENT, slots] = 1
@@ -86,11 +90,25 @@ def test_a_device_that_moves_to_another_gateway_was_silent_at_the_one_it_was_las
             evaluator.take([PaneRow(key, tick, counts.reshape(-1))] if slots else [])
         at_ms = START_MS + tick * TICK_MS
         lines += [one.line for one in evaluator.judge(Moment(at_ms, at_ms, at_ms, final=True)).decisions]
+    return evaluator, lines
+
+
+@pytest.mark.parametrize("every", [1, 4, 15])
+def test_a_device_that_moves_to_another_gateway_was_silent_at_the_one_it_was_last_heard_through(every):
+    _, lines = moved(every, left_at=6, came_at=14)
     told = {(str(line["scope"]), line["state"], line["opened_at"]) for line in lines}
     opened_at = to_text(START_MS + 12 * TICK_MS)
     assert ("{'gateway': 'a'}", "open", opened_at) in told, "it was silent there, whatever it did later"
     assert not any(scope == "{'gateway': 'b'}" for scope, _, _ in told)
     assert ("{'device': 'd0'}", "resolved", opened_at) in told
+
+
+@pytest.mark.parametrize("every", [1, 4, 15, 60])
+def test_the_state_of_a_gateway_that_all_have_left_is_that_of_its_last_tick_however_often_one_looks(every):
+    evaluator, _ = moved(every, left_at=12, came_at=12)
+    states = {tuple(line["scope"].items()): line for line in evaluator.status()}
+    left = states[(("gateway", "a"),)]
+    assert (left["verdict"], left["window"]["end"]) == ("met", to_text(START_MS + 12 * TICK_MS))
 
 
 def test_a_device_that_is_heard_leaves_evidence_once_a_day_and_its_state_is_that_of_the_newest_beat():
