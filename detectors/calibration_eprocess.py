@@ -10,8 +10,9 @@ from scipy import special
 
 from detectors.arrays import MICRO, Float, as_float, silent
 from detectors.estimate import LARGEST_E, Outcome, Reason
+from detectors.occupied import Occupied
 from detectors.outcomes import outcomes
-from detectors.score_sketch import sketch_logit
+from detectors.score_sketch import SKETCH_BINS, sketch_logit
 
 _LARGEST_LOG_E = np.log(LARGEST_E)
 
@@ -43,20 +44,16 @@ def calibration_eprocess(neg: ArrayLike, pos: ArrayLike, sum_micro: ArrayLike) -
     negatives, positives = np.atleast_2d(as_float(neg)), np.atleast_2d(as_float(pos))
     scores, total = np.atleast_2d(as_float(sum_micro)) / MICRO, negatives + positives
     wrong = ~((negatives >= 0) & (positives >= 0) & np.isfinite(total) & (scores >= 0) & (scores <= total * (1 + 1e-9)))
-    mean = np.where(total > 0, np.minimum(scores / np.where(total > 0, total, 1.0), 1.0), 0.0)
-    bets = _bets()
-    won = np.stack([_log_won(total, positives, mean, bet) for bet in bets], axis=-1)
-    log_e = special.logsumexp(won, axis=-1) - np.log(len(bets))
+    bins = Occupied.of(negatives, positives)
+    rows, events = bins.pick(total), bins.pick(positives)
+    mean = np.minimum(bins.pick(scores) / rows, 1.0)
+    column = bins.pick(np.arange(SKETCH_BINS)).astype(np.intp)
+    won = [bins.sum(events * bet[column] - rows * np.log1p(mean * np.expm1(bet)[column])) for bet in _bets()]
+    log_e = special.logsumexp(won, axis=0) - np.log(len(won))
     n = total.sum(axis=1)
     refusals = [(wrong.any(axis=1), Reason.DEGENERATE_OUTCOMES), (n == 0, Reason.NO_EXPOSURE)]
     e = np.exp(np.minimum(log_e, _LARGEST_LOG_E))
     return outcomes(log_e, log_e, log_e, n, "calibration_eprocess", refusals=refusals, e=e)
-
-
-def _log_won(total: Float, pos: Float, mean: Float, bet: Float) -> Float:
-    """Log of what one bet (B,) has made of 1 in each cell, (C,)."""
-    won: Float = (pos * bet - total * np.log1p(mean * np.expm1(bet))).sum(axis=1)
-    return won
 
 
 @cache
