@@ -16,6 +16,19 @@ silent = np.errstate(all="ignore")
 """Decorates detectors: what overflows or is no number ends as a named reason in `outcomes`, not as a warning."""
 
 
+MOST = 1e300
+"""Where the states of charts end, so that they stay numbers."""
+
+
+def numbers(values: ArrayLike, most: float = MOST) -> Float:
+    """The values as float64 within +-`most`, 0 where one is no number.
+
+    >>> numbers([1.5, np.nan, -np.inf], 1e9).tolist()
+    [1.5, 0.0, -1000000000.0]
+    """
+    return np.clip(np.nan_to_num(as_float(values), nan=0.0, posinf=most, neginf=-most), -most, most)
+
+
 def as_float(values: ArrayLike) -> Float:
     """The values as float64, so that no sum of counts can overflow; a new array unless they were float64 already.
 

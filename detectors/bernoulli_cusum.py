@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import linalg
 
-from detectors.arrays import Float, as_float
+from detectors.arrays import Float, as_float, numbers
 
 _STATES = 4000
 _MOST_STATES = 200_000
 _SMALLEST_P = 1e-12
+_MOST_LABELS, _LARGEST_WEIGHT = 1e19, 1e3
+"""More than any count or weight there is, so that what is folded stays a number."""
 
 
 def weights(p0: ArrayLike, p1: ArrayLike) -> tuple[Float, Float]:
@@ -40,16 +42,17 @@ def _inside(p: ArrayLike) -> Float:
 def fold(previous: ArrayLike, events: ArrayLike, trials: ArrayLike, w_event: ArrayLike, w_nonevent: ArrayLike) -> Float:
     """The chart after a pane, all its labels at once: max(0, S + events w_event + (trials - events) w_nonevent).
 
-    All arguments broadcast over cells. A pane without trials leaves S as it is. Events beyond 0..trials are moved inside.
+    All arguments broadcast over cells. A pane without trials leaves S as it is. Events beyond 0..trials are moved inside,
+    and what is no number counts as 0.
 
     >>> event, nonevent = weights(0.1, 0.2)
     >>> round(float(fold(1.0, 2, 10, event, nonevent)), 4)
     1.444
     """
-    total = np.maximum(np.nan_to_num(as_float(trials)), 0.0)
-    seen = np.clip(np.nan_to_num(as_float(events)), 0.0, total)
-    following = as_float(previous) + seen * as_float(w_event) + (total - seen) * as_float(w_nonevent)
-    return np.maximum(following, 0.0)
+    total = np.maximum(numbers(trials, _MOST_LABELS), 0.0)
+    seen = np.clip(numbers(events, _MOST_LABELS), 0.0, total)
+    event, nonevent = numbers(w_event, _LARGEST_WEIGHT), numbers(w_nonevent, _LARGEST_WEIGHT)
+    return np.maximum(numbers(previous) + seen * event + (total - seen) * nonevent, 0.0)
 
 
 def miss_parameters(p: ArrayLike, coverage_unflagged: ArrayLike, coverage_flagged: ArrayLike) -> Float:

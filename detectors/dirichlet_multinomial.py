@@ -23,9 +23,14 @@ def dirichlet_multinomial_e(
     stream it is a martingale under r, so P(e >= 1/alpha at any time) <= alpha by Ville's inequality (Lindon & Malek 2022,
     NeurIPS 35:20180). Where the reference is itself a sample, that holds as far as its shares are those of the population.
 
+    Raises:
+        ValueError: the concentration is not positive and finite.
+
     >>> dirichlet_multinomial_e([[60, 40], [65, 35]], [[0.5, 0.5]] * 2, [1e9] * 2).round(2).tolist()
     [0.91, 11.46]
     """
+    if not 0.0 < concentration < np.inf:
+        raise ValueError(f"the concentration must be positive and finite: {concentration}")
     both = histograms(counts, reference_probs, reference_n)
     shares = both.reference_shares
     prior = shares * (shares.shape[1] * concentration)

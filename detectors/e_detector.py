@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from detectors.arrays import Float, as_float
+from detectors.arrays import MOST, Float, numbers
 from detectors.estimate import LARGEST_E
 
 _BETS = 12
 _NOTHING = -math.inf
+_MOST_TRIALS = 1e19
+"""More than any count there is, so that what is folded stays a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class EDetector:
         >>> start(0.1, cells=1).fold([5], [20]).value.round(2).tolist()
         [4.12]
         """
-        mixed = special.logsumexp(self.log_m, axis=1) - math.log(_BETS)
+        mixed = special.logsumexp(_inside(self.log_m), axis=1) - math.log(_BETS)
         return np.exp(np.minimum(mixed, math.log(LARGEST_E)))
 
     def fold(self, events: ArrayLike, trials: ArrayLike) -> EDetector:
@@ -43,12 +45,13 @@ class EDetector:
 
         Each bet multiplies by 1 + b (x - p0) for every trial x, which is an e-value whatever else x depends on.
         """
-        total = np.maximum(np.nan_to_num(as_float(trials)), 0.0)
-        seen = np.clip(np.nan_to_num(as_float(events)), 0.0, total)
+        total = np.maximum(numbers(trials, _MOST_TRIALS), 0.0)
+        seen = np.clip(numbers(events, _MOST_TRIALS), 0.0, total)
         bets = _bets(self.p0)
         gained = seen[:, None] * np.log1p(bets * (1.0 - self.p0)) + (total - seen)[:, None] * np.log1p(-bets * self.p0)
-        after = np.logaddexp(self.log_m, 0.0) + gained
-        return EDetector(self.p0, np.where(total[:, None] > 0, after, self.log_m))
+        before = _inside(self.log_m)
+        after = np.logaddexp(before, 0.0) + gained
+        return EDetector(self.p0, np.where(total[:, None] > 0, after, before))
 
 
 def start(p0: float, *, cells: int) -> EDetector:
@@ -60,6 +63,11 @@ def start(p0: float, *, cells: int) -> EDetector:
     if not 0 < p0 < 1:
         raise ValueError(f"p0 must lie between 0 and 1: {p0}")
     return EDetector(p0, np.full((cells, _BETS), _NOTHING))
+
+
+def _inside(log_m: Float) -> Float:
+    """The logarithms at most 1e300; where one is no number, nothing was seen."""
+    return np.where(np.isnan(log_m), _NOTHING, np.minimum(log_m, MOST))
 
 
 def _bets(p0: float) -> Float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from detectors.arrays import Float, as_float, silent
+from detectors.arrays import Float, as_float, numbers, silent
 
 Tail = Literal["both", "upper", "lower"]
 
@@ -30,7 +31,7 @@ def standardised(total: ArrayLike, n: ArrayLike, mean: ArrayLike, sd: ArrayLike)
 
 def clipped(z: Float) -> Float:
     """The z within +-LARGEST_Z, 0 where it is no number."""
-    return np.clip(np.nan_to_num(z, nan=0.0, posinf=LARGEST_Z, neginf=-LARGEST_Z), -LARGEST_Z, LARGEST_Z)
+    return numbers(z, LARGEST_Z)
 
 
 @silent
@@ -39,10 +40,15 @@ def fold_cusum(sides: ArrayLike, z: ArrayLike, k: float) -> Float:
 
     The tabular CUSUM of Page (1954, Biometrika 41:100) with allowance k; both sides start at 0.
 
+    Raises:
+        ValueError: k is negative or not finite.
+
     >>> fold_cusum([[0.0, 0.0]], [1.5], 0.5).tolist()
     [[1.0, 0.0]]
     """
-    s, step = as_float(sides), clipped(as_float(z))
+    if not 0.0 <= k < math.inf:
+        raise ValueError(f"the allowance k must be finite and not negative: {k}")
+    s, step = numbers(sides), clipped(as_float(z))
     found: Float = np.maximum(s + np.stack([step - k, -step - k], axis=-1), 0.0)
     return found
 
@@ -53,10 +59,15 @@ def fold_ewma(sides: ArrayLike, z: ArrayLike, smoothing: float) -> Float:
 
     The exponentially weighted moving average of Roberts (1959, Technometrics 1:239), in units of z; starts at 0.
 
+    Raises:
+        ValueError: the weight is not in (0, 1].
+
     >>> fold_ewma([[0.0, 0.0]], [2.0], 0.25).tolist()
     [[0.5, -0.5]]
     """
-    s, step = as_float(sides), clipped(as_float(z))
+    if not 0.0 < smoothing <= 1.0:
+        raise ValueError(f"the smoothing weight must be above 0 and at most 1: {smoothing}")
+    s, step = numbers(sides), clipped(as_float(z))
     found: Float = (1.0 - smoothing) * s + smoothing * np.stack([step, -step], axis=-1)
     return found
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import linalg
 
-from detectors.arrays import Float, as_float
+from detectors.arrays import Float, as_float, numbers
 
 _SMALLEST_RISK = 1e-12
 _STATES = 1500
@@ -22,9 +22,14 @@ _LONGEST = 1e15
 def score(risk: ArrayLike, outcome: ArrayLike, *, odds_ratio: float) -> Float:
     """W = y ln R - ln(1 - p + R p): log likelihood ratio of an outcome y of risk p when the odds are R times as high.
 
+    Raises:
+        ValueError: the odds ratio is not positive and finite.
+
     >>> [round(float(w), 3) for w in score([0.0246, 0.0246, 0.5424, 0.5424], [0, 1, 0, 1], odds_ratio=2.0)]
     [-0.024, 0.669, -0.433, 0.26]
     """
+    if not 0 < odds_ratio < math.inf:
+        raise ValueError(f"an odds ratio must be positive and finite: {odds_ratio}")
     p = np.clip(np.nan_to_num(as_float(risk)), _SMALLEST_RISK, 1.0 - _SMALLEST_RISK)
     y = np.clip(np.nan_to_num(as_float(outcome)), 0.0, 1.0)
     return y * math.log(odds_ratio) - np.log1p((odds_ratio - 1.0) * p)
@@ -36,7 +41,7 @@ def fold(previous: ArrayLike, total_score: ArrayLike) -> Float:
     >>> fold([0.0, 1.0], [-0.4, 0.25]).tolist()
     [0.0, 1.25]
     """
-    return np.maximum(np.nan_to_num(as_float(previous) + np.nan_to_num(as_float(total_score))), 0.0)
+    return np.maximum(numbers(previous) + numbers(total_score), 0.0)
 
 
 def run_length(risk: ArrayLike, weight: ArrayLike, h: float, *, odds_ratio: float, true_odds_ratio: float = 1.0) -> float:
@@ -47,13 +52,16 @@ def run_length(risk: ArrayLike, weight: ArrayLike, h: float, *, odds_ratio: floa
     its mean is kept.
 
     Raises:
-        ValueError: the weights do not add up to something positive, or h or an odds ratio is not positive, or the ratio is 1.
+        ValueError: a risk is none, the weights do not add up to something positive, h or an odds ratio is not positive, or the
+            ratio is 1.
 
     >>> round(run_length([0.1], [1.0], 2.0, odds_ratio=2.25), 0)
     185.0
     """
     p, share = as_float(risk), as_float(weight)
     positive = all(0 < number < math.inf for number in (h, odds_ratio, true_odds_ratio)) and odds_ratio != 1
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("a risk does not lie between 0 and 1")
     if not positive or not (share >= 0).all() or not share.sum() > 0:
         raise ValueError(f"no chart has h={h} and odds ratio {odds_ratio} against {true_odds_ratio} over {len(share)} risks")
     truth = true_odds_ratio * p / (1.0 - p + true_odds_ratio * p)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from detectors.arrays import Bool, Float, as_float
+from detectors.arrays import Bool, Float, as_float, silent
 
 
+@silent
 def run_rule_hits(z: ArrayLike, rule: int) -> Bool:
     """Whether the pattern of a rule ends at each point, shape (points,). A point that is no number breaks every pattern.
 

@@ -43,7 +43,7 @@ class Windows:
     shared: frozenset[str] = frozenset()
     family: bool = False
     ordered: bool = False
-    cells: int = 120
+    cells: int = 160
 
 
 def discovered() -> dict[str, Callable[..., Any]]:
