@@ -17,7 +17,7 @@ from detectors.calibration_eprocess import calibration_eprocess
 from detectors.estimate import Estimate, Outcome
 from detectors.score_sketch import SKETCH_BINS
 from surveillance.arrays import Float, Int
-from surveillance.evaluation.estimators.labels import by_label, label_counts, score_sums
+from surveillance.evaluation.estimators.labels import by_class, label_counts, score_sums
 from surveillance.evaluation.estimators.request import Estimator, Request
 from surveillance.evaluation.evidence import estimate_body, reason_of
 from surveillance.evaluation.labelled import FLAGGED, UNFLAGGED, LabelCounts
@@ -126,8 +126,7 @@ def _against_calibration(labels: Sequence[Int | None], scopes: int) -> Float:
     found = np.zeros(scopes)
     for counts in labels:
         if counts is not None:
-            strata = by_label(counts)
-            outcomes = calibration_eprocess(strata[:, 0], strata[:, 1], score_sums(counts))
+            outcomes = calibration_eprocess(*by_class(counts), score_sums(counts))
             np.maximum(found, [one.e or 0.0 if isinstance(one, Estimate) else 0.0 for one in outcomes], out=found)
     return found
 

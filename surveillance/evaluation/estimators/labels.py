@@ -70,11 +70,10 @@ def _spiegelhalter(request: Request) -> list[Finding]:
     return unless_biased(request, labels, found, labels.labelled)
 
 
-def by_label(counts: Int) -> Int:
-    """Counts by label and sketch bin over both flags, shape (groups, 2, SKETCH_BINS)."""
-    by_flag = counts[:, statistics.LABEL_COUNT_AT : statistics.LABEL_SUM_AT].reshape(len(counts), 2, 2, SKETCH_BINS)
-    total: Int = by_flag.sum(axis=1)
-    return total
+def by_class(counts: Int) -> tuple[Int, Int]:
+    """Negatives and positives by sketch bin over both flags, each (groups, SKETCH_BINS)."""
+    cells = counts[:, statistics.LABEL_COUNT_AT : statistics.LABEL_SUM_AT].reshape(len(counts), 2, 2, SKETCH_BINS)
+    return cells[:, 0, 0] + cells[:, 1, 0], cells[:, 0, 1] + cells[:, 1, 1]
 
 
 def score_sums(counts: Int) -> Int:

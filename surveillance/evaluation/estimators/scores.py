@@ -13,7 +13,7 @@ from detectors.estimate import Estimate, Outcome
 from detectors.score_bins import ScoreBins
 from detectors.score_sketch import SKETCH_BINS, bin_mean_logit
 from surveillance.arrays import Float, Int
-from surveillance.evaluation.estimators.labels import by_label, label_counts, score_sums, unless_biased
+from surveillance.evaluation.estimators.labels import by_class, label_counts, score_sums, unless_biased
 from surveillance.evaluation.estimators.request import Estimator, Request
 from surveillance.evaluation.estimators.validated import validated_metric
 from surveillance.evaluation.verdict import Finding
@@ -22,47 +22,37 @@ from surveillance.panes import statistics
 
 def _auroc(request: Request) -> list[Finding]:
     validated = validated_metric(request, "auroc")
+    level, known = request.level, {"reference": validated.value, "reference_se": validated.se}
     if request.weighted:
-        strata = _by_flag(request.counts)
-        inferences = label_counts(request.counts).by_flag(statistics.Label.INFERENCES)
-        return _told(
-            request,
-            weighted_auroc.auroc(
-                strata[:, :, 0],
-                strata[:, :, 1],
-                inferences,
-                level=request.level,
-                reference=validated.value,
-                reference_se=validated.se,
-            ),
-        )
-    found = auroc(_bins(request), level=request.level, reference=validated.value, reference_se=validated.se)
-    return _told(request, found)
+        neg, pos, inferences = _by_flag(request.counts)
+        return _told(request, weighted_auroc.auroc(neg, pos, inferences, level=level, **known))
+    return _told(request, auroc(ScoreBins.of(*by_class(request.counts)), level=level, **known))
 
 
 def _slope(request: Request) -> list[Finding]:
+    neg, pos, logit = _with_logit(request.counts)
     if request.weighted:
-        return _told(request, weighted_calibration.calibration_slope(*_weighted(request), level=request.level))
-    return _told(request, calibration_slope(_bins(request), _logit(request), level=request.level))
+        neg, pos, inferences = _by_flag(request.counts)
+        return _told(request, weighted_calibration.calibration_slope(neg, pos, logit, inferences, level=request.level))
+    return _told(request, calibration_slope(ScoreBins.of(neg, pos), logit, level=request.level))
 
 
 def _intercept(request: Request) -> list[Finding]:
+    neg, pos, logit = _with_logit(request.counts)
     if request.weighted:
-        return _told(request, weighted_calibration.calibration_in_the_large(*_weighted(request), level=request.level))
-    return _told(request, calibration_in_the_large(_bins(request), _logit(request), level=request.level))
+        neg, pos, inferences = _by_flag(request.counts)
+        return _told(request, weighted_calibration.calibration_in_the_large(neg, pos, logit, inferences, level=request.level))
+    return _told(request, calibration_in_the_large(ScoreBins.of(neg, pos), logit, level=request.level))
 
 
 def _error(request: Request) -> list[Finding]:
-    by_class, sums = by_label(request.counts), score_sums(request.counts)
+    (neg, pos), sums = by_class(request.counts), score_sums(request.counts)
+    against = calibration_eprocess(neg, pos, sums)
     if request.weighted:
-        strata = _by_flag(request.counts)
-        inferences = label_counts(request.counts).by_flag(statistics.Label.INFERENCES)
-        found = weighted_calibration_error.calibration_error(
-            strata[:, :, 0], strata[:, :, 1], sums, inferences, level=request.level
-        )
+        neg, pos, inferences = _by_flag(request.counts)
+        found = weighted_calibration_error.calibration_error(neg, pos, sums, inferences, level=request.level)
     else:
-        found = calibration_error(by_class[:, 0], by_class[:, 1], sums, level=request.level)
-    against = calibration_eprocess(by_class[:, 0], by_class[:, 1], sums)
+        found = calibration_error(neg, pos, sums, level=request.level)
     return _told(request, [_with_e(one, other) for one, other in zip(found, against, strict=True)])
 
 
@@ -74,24 +64,16 @@ def _with_e(error: Outcome, against: Outcome) -> Outcome:
     return error._replace(e=against.e) if isinstance(error, Estimate) and isinstance(against, Estimate) else error
 
 
-def _bins(request: Request) -> ScoreBins:
-    by_class = by_label(request.counts)
-    return ScoreBins.of(by_class[:, 0], by_class[:, 1])
+def _with_logit(counts: Int) -> tuple[Int, Int, Float]:
+    """Negatives, positives and the logit of the mean score by sketch bin, each (groups, SKETCH_BINS)."""
+    neg, pos = by_class(counts)
+    return neg, pos, bin_mean_logit(neg + pos, score_sums(counts))
 
 
-def _weighted(request: Request) -> tuple[Int, Int, Float, Int]:
-    strata = _by_flag(request.counts)
-    inferences = label_counts(request.counts).by_flag(statistics.Label.INFERENCES)
-    return strata[:, :, 0], strata[:, :, 1], _logit(request), inferences
-
-
-def _logit(request: Request) -> Float:
-    return bin_mean_logit(by_label(request.counts).sum(axis=1), score_sums(request.counts))
-
-
-def _by_flag(counts: Int) -> Int:
-    """Counts by flag, label and sketch bin, shape (groups, 2, 2, SKETCH_BINS)."""
-    return counts[:, statistics.LABEL_COUNT_AT : statistics.LABEL_SUM_AT].reshape(len(counts), 2, 2, SKETCH_BINS)
+def _by_flag(counts: Int) -> tuple[Int, Int, Int]:
+    """Negatives and positives by flag and sketch bin, (groups, 2, SKETCH_BINS), and the inferences of each flag, (groups, 2)."""
+    cells = counts[:, statistics.LABEL_COUNT_AT : statistics.LABEL_SUM_AT].reshape(len(counts), 2, 2, SKETCH_BINS)
+    return cells[:, :, 0], cells[:, :, 1], label_counts(counts).by_flag(statistics.Label.INFERENCES)
 
 
 def _told(request: Request, found: list[Outcome]) -> list[Finding]:
