@@ -26,6 +26,7 @@ from detectors.estimate import Estimate, Outcome
 from detectors.harmful_shift import harmful_shift
 from detectors.intervals import beta_binomial_confidence_sequence, clopper_pearson, poisson_exact, wilson
 from detectors.kaplan_meier import UPPER_CENSORED, delay_quantile
+from detectors.negative_binomial import count_ratio
 from detectors.observed_expected import observed_expected
 from detectors.poisson_rate_ratio import rate_ratio
 from detectors.score_bins import ScoreBins
@@ -83,6 +84,27 @@ def test_the_exact_poisson_interval_never_holds_less_than_its_level(mean):
     k = np.arange(400)
     lower, upper = poisson_exact(k, LEVEL)
     assert stats.poisson.pmf(k, mean)[(lower <= mean) & (mean <= upper)].sum() >= LEVEL - 1e-12
+
+
+@pytest.mark.parametrize("dispersion", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("around", [20.0, 60.0, 200.0])
+def test_the_mid_p_interval_of_a_count_ratio_holds_its_level_on_average_over_the_means(around, dispersion):
+    k = np.arange(around + 12 * np.sqrt(dispersion * around) + 40)
+    found = count_ratio(k, np.ones(len(k)), dispersion=dispersion, level=LEVEL)
+    lower, upper = np.array([(one.lower, one.upper) for one in found if isinstance(one, Estimate)]).T
+    covered = []
+    for mean in around * np.linspace(0.9, 1.1, 41):
+        law = stats.poisson(mean) if dispersion == 1 else stats.nbinom(mean / (dispersion - 1), 1 / dispersion)
+        covered.append(law.pmf(k)[(lower <= mean) & (mean <= upper)].sum())
+    assert abs(np.mean(covered) - LEVEL) <= 0.005
+    assert np.min(covered) >= LEVEL - WITHIN - 0.002
+
+
+def test_the_interval_of_a_count_ratio_leaves_one_out_where_its_p_is_small():
+    k = np.arange(120)
+    for dispersion in (1.0, 1.7, 5.0):
+        found = count_ratio(k, np.full(120, 45.0), dispersion=dispersion, level=LEVEL)
+        assert [one.p < 1 - LEVEL for one in found] == [not one.lower <= 1.0 <= one.upper for one in found]
 
 
 # one look, simulated -------------------------------------------------------------------------------------
@@ -149,19 +171,28 @@ def test_spiegelhalter_rejects_calibrated_scores_as_often_as_it_says():
     assert_at_its_level(float(np.mean([one.p >= 1 - LEVEL for one in found if isinstance(one, Estimate) and one.p is not None])))
 
 
-def test_observed_over_expected_of_rare_events_and_of_common_ones():
+@pytest.mark.parametrize(("expected", "at_most"), [(5, 0.985), (40, 0.97), (400, 0.965)])
+def test_observed_over_expected_is_exact_and_never_holds_less_than_its_level(expected, at_most):
+    """The contract asks for exact intervals here: they hold more than they say, by the steps of the counts, and less of it the
+    more events are expected.
+    """
     rng = np.random.default_rng(6)
-    n, p = 4000, 0.01
+    n, p = 100 * expected, 0.01
     found = observed_expected(np.full(CELLS, n), rng.binomial(n, p, CELLS), np.full(CELLS, n * p * 1e6), level=LEVEL)
-    assert_at_least_its_level(held(found, 1.0))
+    coverage = held(found, 1.0)
+    assert_at_least_its_level(coverage)
+    assert coverage <= at_most + SIMULATION
 
 
-def test_the_rate_ratio_against_a_reference_that_was_itself_counted():
+@pytest.mark.parametrize(("events", "before", "at_most"), [(40, 90, 0.97), (400, 900, 0.96)])
+def test_the_rate_ratio_against_a_reference_that_was_itself_counted_is_exact_too(events, before, at_most):
     rng = np.random.default_rng(7)
-    events, before = rng.poisson(40 * 1.3, CELLS), rng.poisson(90, CELLS)
-    found = rate_ratio(events, np.full(CELLS, 400.0), reference_rate=np.full(CELLS, 0.1), reference_events=before,
-                       reference_exposure=np.full(CELLS, 900.0), level=LEVEL)  # fmt: skip
-    assert_at_least_its_level(held(found, 1.3))
+    counted, reference = rng.poisson(events * 1.3, CELLS), rng.poisson(before, CELLS)
+    found = rate_ratio(counted, np.full(CELLS, 10.0 * events), reference_rate=np.full(CELLS, 0.1), reference_events=reference,
+                       reference_exposure=np.full(CELLS, 10.0 * before), level=LEVEL)  # fmt: skip
+    coverage = held(found, 1.3)
+    assert_at_least_its_level(coverage)
+    assert coverage <= at_most + SIMULATION
 
 
 @pytest.mark.parametrize(("n", "rest"), [(80, 900), (300, 300)])
