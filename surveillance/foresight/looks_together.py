@@ -12,9 +12,11 @@ from surveillance.evaluation.estimators.request import Request
 from surveillance.evaluation.estimators.table import ESTIMATORS
 from surveillance.evaluation.evidence import Scope
 from surveillance.evaluation.verdict import Finding
+from surveillance.foresight.assumptions import HOURS_A_WEEK
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.plan import Series
+from surveillance.times import HOUR_MS
 
 OF_THEIR_HOURS = frozenset({"volume_vs_expected"})
 """Types whose estimate depends on when the window is."""
@@ -47,21 +49,33 @@ def findings_together(
 ) -> list[list[Finding]]:
     """Findings by cell and look; `series`, `scopes` and `counts` (T, length) by cell. Cells of one set of axes are each
     other's company."""
-    found: list[list[Finding]] = [[] for _ in series]
+    nothing = Finding(Insufficient(Reason.NO_EXPOSURE))
+    found: list[list[Finding]] = [[nothing] * len(starts_ms) for _ in series]
     companies: dict[tuple[tuple[str, ...], str | None], list[int]] = {}
     for at, one in enumerate(series):
         companies.setdefault((one.axes, one.feature), []).append(at)
     for cells in companies.values():
-        stacked = np.stack([counts[at] for at in cells])
-        for look, (start_ms, end_ms) in enumerate(zip(starts_ms.tolist(), ends_ms.tolist(), strict=True)):
-            named = [scopes[at] for at in cells]
-            request = Request(manifest, series[cells[0]], named, stacked[:, look], start_ms, end_ms)
-            for at, finding in zip(cells, _of_look(manifest, request), strict=True):
-                found[at].append(finding)
+        stacked = np.stack([counts[at] for at in cells], axis=1)
+        for looks in _at_once(series[cells[0]].monitor, starts_ms):
+            named = [scopes[at] for at in cells] * len(looks)
+            rows = stacked[looks].reshape(len(named), -1)
+            request = Request(manifest, series[cells[0]], named, rows, int(starts_ms[looks[0]]), int(ends_ms[looks[0]]))
+            for at, finding in enumerate(_of_looks(manifest, request)):
+                look, cell = divmod(at, len(cells))
+                found[cells[cell]][looks[look]] = finding
     return found
 
 
-def _of_look(manifest: Manifest, request: Request) -> list[Finding]:
+def _at_once(monitor: Monitor, starts_ms: Int) -> list[Int]:
+    """Places of looks that are estimated in one go: each alone where groups are compared, else all of an hour of the week."""
+    if ESTIMATORS[monitor.metric.type].compares:
+        return list(np.arange(len(starts_ms))[:, None])
+    _, hour = np.unique(starts_ms % (HOURS_A_WEEK * HOUR_MS), return_inverse=True)
+    order = np.argsort(hour, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(hour[order])) + 1)
+
+
+def _of_looks(manifest: Manifest, request: Request) -> list[Finding]:
     estimator = ESTIMATORS[request.series.monitor.metric.type]
     found, needed = estimator.findings(request), manifest.minimum_sample_of(request.series.monitor)
     for at in np.flatnonzero(estimator.sizes(request) < needed).tolist() if needed else ():

@@ -19,13 +19,15 @@ from surveillance.foresight.quiet_field import World
 from surveillance.foresight.quiet_time import MONDAY_MS, Cell, steps_of
 from surveillance.foresight.volume import drawn_cases, expected_cases
 from surveillance.manifest.manifest import Manifest
+from surveillance.panes.lengths import length_of
 from surveillance.times import DAY_MS
 
 WINDOWS = 160
 """Windows drawn for each chance."""
-MANY_WINDOWS = 2000
-"""Windows drawn where few of them breach: two breaches of three looks then come by the square of that chance."""
-RARE = 0.3
+MOST_WINDOWS, MOST_COUNTS = 5000, 1_000_000
+"""Windows, and integers of windows, drawn at most where a chance must be known well."""
+WELL_KNOWN = 0.04
+"""Standard error of such a chance, as part of it: the days to two breaches of three go by its square."""
 
 
 class Chances(NamedTuple):
@@ -77,10 +79,14 @@ class Onset:
     def chances(self, after: World, share: float, *, finely: bool = False) -> Chances:
         """Verdicts of looks of which this share of time lies after the onset; the draws are the same for every harm.
 
-        `finely`: from many windows where few breach.
+        `finely`: from so many windows that the chance to breach is well known.
         """
         found = self._drawn(after, share, WINDOWS)
-        return self._drawn(after, share, MANY_WINDOWS) if finely and 0 < found.breach < RARE else found
+        if not finely or found.breach == 0.0:
+            return found
+        wanted = (1.0 - found.breach) / found.breach / WELL_KNOWN**2
+        windows = min(int(wanted), MOST_WINDOWS, MOST_COUNTS // length_of(self._manifest, self._cell.series.statistic))
+        return self._drawn(after, share, windows) if windows > WINDOWS else found
 
     def _drawn(self, after: World, share: float, windows: int) -> Chances:
         draws = chance(*self._names, f"{share:.3f}")

@@ -17,14 +17,16 @@ from surveillance.panes.plan import Series
 from surveillance.panes.standard_scale import standard_scale
 from surveillance.panes.statistics import Shape
 
-_POINTS = 200
+_VALUES, _FEWEST_VALUES = 80, 8
+"""Distinct values in all, and in a bin at least."""
 _CLIP = 8.0
 _UNITS = {Shape.SUM_MICRO: 1e6, Shape.FIRST_NANO: 1e9, Shape.SQUARE_NANO: 1e9, Shape.CUBE: 1e8, Shape.FOURTH: 1e8}
 
 
 @dataclass(frozen=True, slots=True)
 class QuietShape:
-    """Values `z` (P,) with their `weight` (P,), and shares of the bins; `scale` shrinks or widens the values around the mean."""
+    """Values `z` (P,) with their `weight` (P,), as many in each bin, and shares of the bins; `scale` shrinks or widens the values
+    around the mean."""
 
     probs: Float
     z: Float
@@ -35,25 +37,23 @@ class QuietShape:
     def draw(self, chance: Chance, cases: Int, common: Float) -> Int:
         """Counts (W, length) of windows of `cases` inferences (W,)."""
         present = cases - chance.binomial(cases, self.missing)
-        bins = chance.multinomial(present, self.probs) if len(self.probs) else np.zeros((len(cases), 0), np.int64)
+        # Value by value: a sum of fourth powers is far from normal in a window of some hundred.
+        drawn = chance.multinomial(present, self.weight)
+        bins = (
+            drawn.reshape(len(cases), len(self.probs), -1).sum(axis=2) if len(self.probs) else np.zeros((len(cases), 0), np.int64)
+        )
         tail = np.zeros((len(cases), len(Shape)), np.int64)
         tail[:, Shape.NUMBERS] = present
-        mean, root = self._moments()
-        noise = chance.standard_normal((len(cases), len(mean))) @ root.T
-        sums = present[:, None] * mean + np.sqrt(present)[:, None] * noise
-        powers = (0, 0, 1, 2, 3)
-        for (column, unit), power in zip(_UNITS.items(), powers, strict=True):
+        sums = drawn @ self._powers().T
+        for (column, unit), power in zip(_UNITS.items(), (0, 0, 1, 2, 3), strict=True):
             tail[:, column] = np.round(sums[:, power] * unit)
         return np.concatenate([bins, tail], axis=1)
 
-    def _moments(self) -> tuple[Float, Float]:
-        """Mean and root of the covariance of the first four powers of a value."""
+    def _powers(self) -> Float:
+        """The first four powers (4, P) of the values."""
         centre = float((self.z * self.weight).sum())
         value = np.clip(centre + self.scale * (self.z - centre), -_CLIP, _CLIP)
-        terms = np.stack([value, value**2, value**3, value**4])
-        mean = terms @ self.weight
-        values, vectors = np.linalg.eigh((terms * self.weight) @ terms.T - np.outer(mean, mean))
-        return mean, vectors * np.sqrt(np.maximum(values, 0.0))
+        return np.stack([value, value**2, value**3, value**4])
 
 
 def quiet_shape(manifest: Manifest, field: FieldAssumptions, series: Series, scope: Scope) -> QuietShape:
@@ -62,12 +62,13 @@ def quiet_shape(manifest: Manifest, field: FieldAssumptions, series: Series, sco
     reference, counted = manifest.baselines.reference(subject), feature_distribution(manifest, subject)
     probs, unit = reference_shares(reference, counted, scope), standard_scale(manifest, subject)
     if counted is None or counted.edges is None:
-        z = np.linspace(-3.0, 3.0, _POINTS)
+        z = np.linspace(-3.0, 3.0, _VALUES)
         weight = np.exp(-(z**2) / 2)
     else:
-        edges, inside = np.array(counted.edges), (np.arange(_POINTS) + 0.5) / _POINTS
+        each = max(_FEWEST_VALUES, _VALUES // len(probs))
+        edges, inside = np.array(counted.edges), (np.arange(each) + 0.5) / each
         z = (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
-        weight = np.repeat(probs / _POINTS, _POINTS)
+        weight = np.repeat(probs / each, each)
     weight = weight / weight.sum()
     own = reference.of(*scope[0]) if reference is not None and len(scope) == 1 else None
     mean = _stated(own.mean if own is not None else None, reference.mean if reference is not None else None, 0.0)

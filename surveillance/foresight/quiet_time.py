@@ -35,7 +35,7 @@ from surveillance.times import DAY_MS
 
 FEWEST_LOOKS = 200
 """Looks simulated at a cell at least."""
-FIRST_LOOKS, MOST_LOOKS = 15_000, 250_000
+FIRST_LOOKS, MOST_LOOKS = 15_000, 200_000
 """Looks simulated for a monitor, over its scopes: at first, and where that leaves too large an error at most."""
 JUDGED_LOOKS = 45_000
 """Findings judged at most: of counts that repeat themselves there are fewer than looks."""

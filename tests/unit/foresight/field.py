@@ -16,6 +16,7 @@ from surveillance.foresight.incident_walk import incidents_by_level
 from surveillance.foresight.looks import Examiner
 from surveillance.foresight.monitor_cells import cells_of
 from surveillance.foresight.quiet_events import field_of
+from surveillance.foresight.quiet_field import World
 from surveillance.foresight.quiet_time import Cell
 from surveillance.foresight.volume import drawn_cases, expected_cases
 from surveillance.manifest.manifest import Manifest
@@ -74,15 +75,27 @@ def only_cell(manifest: Manifest) -> Cell:
     return found
 
 
-def simulated_days(manifest: Manifest, cell: Cell, harm: Harm, power: float, *, courses: int, horizon: int) -> float:
-    """Days from the onset until the incident opens, as the quantile `power` of so many courses: step by step, look by look."""
+def simulated_days(
+    manifest: Manifest,
+    cell: Cell,
+    harm: Harm,
+    power: float,
+    *,
+    courses: int,
+    horizon: int,
+    worlds: tuple[World, World] | None = None,
+) -> float:
+    """Days from the onset until the incident opens, as the quantile `power` of so many courses: step by step, look by look.
+
+    `worlds` before and after the onset, else those of the forecast.
+    """
     field = field_of(manifest, assumptions_of(manifest), cell.series.monitor)
     draws = chance("a plain simulation", cell.series.monitor.id)
     window = manifest.surveillance.window(cell.series.monitor.window or "")
     assert window is not None
     stride = window.size_ms // window.slide_ms
     before = max(stride, 28 * DAY_MS // window.slide_ms if manifest.strata.below_min == "accumulate" else 0)
-    after = harmed(cell.world, cell.series.monitor, harm)
+    quiet, harmful = worlds or (cell.world, harmed(cell.world, cell.series.monitor, harm))
     examiner = Examiner(manifest, cell.series, cell.scope.scope)
     found = []
     for _ in range(courses):
@@ -92,8 +105,8 @@ def simulated_days(manifest: Manifest, cell: Cell, harm: Harm, power: float, *, 
         common = np.zeros(len(cases))
         steps = np.concatenate(
             [
-                cell.world.draw(draws, cases[:before], common[:before]),
-                after.draw(draws, cases[before:], common[before:]),
+                quiet.draw(draws, cases[:before], common[:before]),
+                harmful.draw(draws, cases[before:], common[before:]),
             ]
         )
         total = np.concatenate([np.zeros((1, steps.shape[1]), np.int64), np.cumsum(steps, axis=0)])
