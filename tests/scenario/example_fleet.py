@@ -188,7 +188,7 @@ def healthy(manifest: Document, hours: int, seed: int, start_ms: int = MONDAY_MS
     group = rng.choice(len(AGES), n, p=[share for _, _, share in AGES])
     lows, highs = np.array([one[0] for one in AGES]), np.array([one[1] for one in AGES])
     px, view = baselines["features"]
-    score = _scores(rng, baselines["score"]["bins"]["probs"], n)
+    score = drawn_scores(rng, baselines["score"]["bins"]["probs"], n)
     alert = score >= THRESHOLD
     waits, latency = baselines["operational"]["ack_latency_s"], baselines["label_latency"]
     sigma = np.log(waits["p95"] / waits["p50"]) / ndtri(0.95)
@@ -197,7 +197,7 @@ def healthy(manifest: Document, hours: int, seed: int, start_ms: int = MONDAY_MS
         manifest, start_ms, at_ms, device,
         age=rng.integers(lows[group], highs[group]),
         emergency=rng.random(n) < 0.5,
-        px_mean=_px_means(rng, px, device == VENDOR_B),
+        px_mean=drawn_px_means(rng, px, device == VENDOR_B, SHARES[VENDOR_B]),
         px_sent=np.ones(n, np.bool_),
         view=rng.choice(list(view["probs"]), n, p=list(view["probs"].values())),
         score=score,
@@ -205,7 +205,7 @@ def healthy(manifest: Document, hours: int, seed: int, start_ms: int = MONDAY_MS
         diseased=rng.random(n) < score,
         ack_s=rng.lognormal(np.log(waits["p50"]), sigma, n),
         override=rng.random(n) < baselines["operational"]["override_rate"]["value"],
-        label_h=np.where(labelled, _label_hours(rng, latency, n), np.nan),
+        label_h=np.where(labelled, drawn_label_hours(rng, latency, n), np.nan),
         clock_ms=np.zeros(n, np.int64),
         model_digest=np.full(n, identities["model"]["digest"]),
         schema_digest=np.full(n, identities["feature_schema"]["digest"]),
@@ -214,10 +214,10 @@ def healthy(manifest: Document, hours: int, seed: int, start_ms: int = MONDAY_MS
     )  # fmt: skip
 
 
-def _px_means(rng: np.random.Generator, feature: Document, own: Mask) -> Floats:
-    """Normal within the bins of the reference, so that mean and sd are those stated, too."""
+def drawn_px_means(rng: np.random.Generator, feature: Document, own: Mask, share: float) -> Floats:
+    """Normal within the bins of the reference, so that mean and sd are those stated, too; `own` = the `share` of VendorB."""
     edges, found = np.array(feature["bins"]["edges"]), np.empty(len(own))
-    overall, share = np.array(feature["bins"]["probs"]), SHARES[VENDOR_B]
+    overall = np.array(feature["bins"]["probs"])
     of_vendor_b = np.array(feature["strata"]["scanner_vendor"]["VendorB"]["probs"])
     for rows, probs in ((own, of_vendor_b), (~own, (overall - share * of_vendor_b) / (1 - share))):
         at = rng.choice(len(probs), int(rows.sum()), p=probs / probs.sum())
@@ -225,14 +225,14 @@ def _px_means(rng: np.random.Generator, feature: Document, own: Mask) -> Floats:
     return found
 
 
-def _scores(rng: np.random.Generator, probs: list[float], n: int) -> Floats:
+def drawn_scores(rng: np.random.Generator, probs: list[float], n: int) -> Floats:
     """By the manifest's bins, low within the first and the flagged one: so the mean score is the prevalence."""
     lows, highs = np.array([0, 0.02, 0.05, 0.1, 0.2, 0.42, 0.7, 0.9]), np.array([0.002, 0.05, 0.1, 0.2, 0.42, 0.46, 0.9, 0.999])
     at = rng.choice(len(probs), n, p=probs)
     return rng.uniform(lows[at], highs[at])
 
 
-def _label_hours(rng: np.random.Generator, latency: Document, n: int) -> Floats:
+def drawn_label_hours(rng: np.random.Generator, latency: Document, n: int) -> Floats:
     """The manifest's curve: normal quantiles over the logarithm of time, through p50, p95 and p99."""
     known, z = np.log([latency["p50_h"], latency["p95_h"], latency["p99_h"]]), ndtri([0.5, 0.95, 0.99])
     slopes, drawn = np.diff(known) / np.diff(z), rng.normal(size=n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -87,6 +88,17 @@ def incidents_of(document: Document, days: int, seed: int, harm: Harm | None = N
         evaluator.take(list(_rows(registration.digest, registration.plan.manifest, draws, day, harm)))
         end_ms = START_MS + (day + 1) * DAY_MS
         found += [one.line for one in evaluator.judge(Moment(end_ms, end_ms, end_ms)).decisions]
+    return found
+
+
+def raised(lines: Sequence[Line]) -> Counter[str]:
+    """How often an incident was raised to each level."""
+    level: dict[str, str] = {}
+    found: Counter[str] = Counter()
+    for line in lines:
+        if line["state"] == "open" and level.get(line["incident_id"]) != line["level"]:
+            found[line["level"]] += 1
+        level[line["incident_id"]] = line["level"]
     return found
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from surveillance.foresight.assumptions import assumptions_of
@@ -12,7 +10,7 @@ from surveillance.foresight.fitting import budget_of
 from surveillance.incidents.lines import Line
 from surveillance.manifest.digest import manifest_digest
 from surveillance.manifest.parse import parse_manifest
-from tests.scenario.quiet_fleet import Harm, incidents_of, manifest
+from tests.scenario.quiet_fleet import Harm, incidents_of, manifest, raised
 
 DAYS = 364
 
@@ -20,17 +18,6 @@ DAYS = 364
 @pytest.fixture(scope="module")
 def quiet_year() -> list[Line]:
     return incidents_of(manifest(), DAYS, seed=7)
-
-
-def raised(lines: list[Line]) -> Counter[str]:
-    """How often an incident was raised to each level."""
-    level: dict[str, str] = {}
-    found: Counter[str] = Counter()
-    for line in lines:
-        if line["state"] == "open" and level.get(line["incident_id"]) != line["level"]:
-            found[line["level"]] += 1
-        level[line["incident_id"]] = line["level"]
-    return found
 
 
 def foretold() -> dict[str, float]:
