@@ -129,19 +129,13 @@ def test_delong_on_the_logit_scale(rows):
 
 @pytest.mark.parametrize("truth", [0.7, 1.0])
 def test_wald_bounds_of_the_calibration_slope(truth):
-    neg, pos, score = scored(np.random.default_rng(2), 800, 5000, truth)
-    assert (
-        abs(held(calibration_slope(ScoreBins.of(neg, pos), special.logit(score), level=LEVEL), truth) - LEVEL)
-        <= WITHIN + 2 * SIMULATION
-    )
+    neg, pos, score = scored(np.random.default_rng(2), 800, CELLS, truth)
+    assert_at_its_level(held(calibration_slope(ScoreBins.of(neg, pos), special.logit(score), level=LEVEL), truth))
 
 
 def test_wald_bounds_of_calibration_in_the_large():
-    neg, pos, score = scored(np.random.default_rng(3), 500, 5000)
-    assert (
-        abs(held(calibration_in_the_large(ScoreBins.of(neg, pos), special.logit(score), level=LEVEL), 0.0) - LEVEL)
-        <= WITHIN + 2 * SIMULATION
-    )
+    neg, pos, score = scored(np.random.default_rng(3), 500, CELLS)
+    assert_at_its_level(held(calibration_in_the_large(ScoreBins.of(neg, pos), special.logit(score), level=LEVEL), 0.0))
 
 
 @pytest.mark.parametrize("rows", [60, 150, 500])
@@ -243,15 +237,15 @@ def test_the_corrected_gap_to_a_baseline():
 
 
 def test_the_corrected_gap_to_all_where_nobody_lags():
-    """Three subgroups at a time, of one truth."""
-    counts = verified(np.random.default_rng(21), 3 * 1500)[0]
-    windows = [{name: cell[at : at + 3] for name, cell in counts.items()} for at in range(0, 3 * 1500, 3)]
+    """Four subgroups at a time, of one truth."""
+    counts = verified(np.random.default_rng(21), CELLS)[0]
+    windows = [{name: cell[at : at + 4] for name, cell in counts.items()} for at in range(0, CELLS, 4)]
     found = [
         one
         for window in windows
         for one in weighted_gap.gap_to_overall(VerifiedCounts.of(**window), event="sensitivity", level=LEVEL)
     ]
-    assert abs(held(found, 0.0) - LEVEL) <= WITHIN + 2 * SIMULATION
+    assert_at_its_level(held(found, 0.0))
 
 
 def test_the_weighted_brier_score():
@@ -259,20 +253,24 @@ def test_the_weighted_brier_score():
     inferences = np.array([10_000, 600])
     labelled = np.array([1000, 600])
     risk, score = np.array([0.05, 0.6]), np.array([0.1, 0.5])
-    events = rng.binomial(labelled, risk, (5000, 2))
+    events = rng.binomial(labelled, risk, (CELLS, 2))
     powers = [np.rint((events * (1 - score) ** p + (labelled - events) * score**p) * 1e6) for p in (2, 4)]
     truth = float((inferences * (risk * (1 - score) ** 2 + (1 - risk) * score**2)).sum() / inferences.sum())
-    coverage = inverse_coverage.Coverage.of(np.tile(labelled, (5000, 1)), np.tile(inferences, (5000, 1)))
-    assert abs(held(inverse_coverage.brier(coverage, *powers, level=LEVEL), truth) - LEVEL) <= WITHIN + 2 * SIMULATION
+    coverage = inverse_coverage.Coverage.of(np.tile(labelled, (CELLS, 1)), np.tile(inferences, (CELLS, 1)))
+    assert_at_its_level(held(inverse_coverage.brier(coverage, *powers, level=LEVEL), truth))
 
 
 def test_the_weighted_calibration_error():
-    """The two highest of five scores are flagged; of the others a fifth is labelled."""
-    rng, cells = np.random.default_rng(22), 5000
+    """The two highest of five scores are flagged; of the others a fifth is labelled.
+
+    The root of a sum of squares that all may be 0 has no interval of one level: where the gaps are about as large as their
+    errors it holds up to two points less, near calibration more.
+    """
+    rng = np.random.default_rng(22)
     score, share = np.array([0.05, 0.15, 0.35, 0.6, 0.85]), np.array([0.3, 0.25, 0.2, 0.15, 0.1])
     excess = np.array([0.04, 0.0, 0.1, 0.0, -0.15])
     flagged = score >= 0.5
-    cases = rng.multinomial(4000, share, cells)
+    cases = rng.multinomial(4000, share, CELLS)
     labelled = np.where(flagged, cases, rng.binomial(cases, 0.2))
     pos = rng.binomial(labelled, score + excess)
     by_flag = np.array([~flagged, flagged])
@@ -281,7 +279,7 @@ def test_the_weighted_calibration_error():
         level=LEVEL,
     )  # fmt: skip
     truth = float(np.sqrt((share * excess**2).sum()))
-    assert abs(held(found, truth) - LEVEL) <= WITHIN + 2 * SIMULATION
+    assert abs(held(found, truth) - LEVEL) <= 2 * WITHIN + SIMULATION
 
 
 VALUES: dict[str, tuple[Callable[[np.random.Generator, tuple[int, int]], Float], float, float]] = {
