@@ -26,7 +26,7 @@ from benchmarks.table import RESULTS, markdown, write
 from benchmarks.waiting_inferences import memory, restart
 from deploy.kafka import kafka_broker
 
-SILENCE = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}
+SILENCE = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1", "WHYLOGS_NO_ANALYTICS": "1"}
 """Peers report their use over the network unless told not to."""
 PEERS = ("evidently", "nannyml", "whylogs", "scikit-learn")
 ON_KAFKA: Mapping[str, Callable[[str, Options], Result]] = {
