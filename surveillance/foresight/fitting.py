@@ -10,6 +10,8 @@ from surveillance.errors import Problem
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of, simulated, total_by_level
 from surveillance.foresight.monitor_cells import cells_of
+from surveillance.foresight.plain_limits import fitting_value, plain_limit
+from surveillance.foresight.quiet_time import QuietLines
 from surveillance.foresight.simulated_rate import CLEARLY, Rate
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import MetricKind
@@ -37,13 +39,13 @@ _BISECTIONS = 6
 class Fit:
     """`key` (`interval.level`, or a limit key of the level) at which the monitor would keep its `share` of the budget.
 
-    `value` None: no value of it would do.
+    `value` None: no value of it would do. `key` None: no number of the level can be moved.
     """
 
     monitor_id: str
     level: str
-    key: str
-    now: float
+    key: str | None
+    now: float | None
     value: float | None
     share: float
 
@@ -103,15 +105,13 @@ def fits_of(
         for one in above[:WORST]:
             monitor = manifest.monitor(one.monitor_id)
             assert monitor is not None
-            fit = _fit(manifest, digest, field, monitor, line.level, share)
-            if fit is not None:
-                yield fit
+            yield _fit(manifest, digest, field, monitor, line.level, share)
 
 
-def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, share: float) -> Fit | None:
+def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, share: float) -> Fit:
     limit = monitor.limits.by_level[level]
 
-    def fit(key: str, now: float, found: float | None) -> Fit:
+    def fit(key: str | None, now: float | None, found: float | None) -> Fit:
         return Fit(monitor.id, level, key, now, found, share)
 
     rate = _by_its_type(manifest, digest, field, level)
@@ -119,8 +119,9 @@ def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Moni
         return fit("h", limit.h, _smallest(limit.h, lambda h: rate(with_limit(monitor, level, "h", h)).fits(share)))
     if isinstance(monitor.metric, MaxSprtPoisson) and limit.llr is not None:
         return fit("llr", limit.llr, _smallest(limit.llr, lambda llr: rate(with_limit(monitor, level, "llr", llr)).fits(share)))
-    if cells_of(manifest, field, monitor):
-        rate = _on_the_same_windows(manifest, digest, field, monitor, level)
+    lines = simulated(manifest, digest, field, monitor)[0] if cells_of(manifest, field, monitor) else None
+    if lines is not None:
+        rate = _on_the_same_windows(manifest, lines, level)
     if limit.p is not None:
         smaller = (limit.p / 10**step for step in range(1, _POWERS_OF_TEN))
         return fit("p", limit.p, _first(smaller, monitor, level, "p", rate, share))
@@ -133,7 +134,12 @@ def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Moni
         levels = (one for one in INTERVAL_LEVELS if one > monitor.interval.level)
         found = next((one for one in levels if rate(with_interval(monitor, one)).fits(share)), None)
         return fit("interval.level", monitor.interval.level, found)
-    return None
+    plain = plain_limit(monitor.metric, limit)
+    if plain is None or lines is None:
+        return fit(None, None, None)
+    values, key = lines.values(manifest, [cell.series for cell in lines.cells]), plain.key
+    at = fitting_value(plain, values, lambda value: rate(with_limit(monitor, level, key, value)), share)
+    return fit(key, plain.value, at)
 
 
 def _rounded_up(value: float) -> float:
@@ -170,11 +176,8 @@ def _by_its_type(manifest: Manifest, digest: str, field: FieldAssumptions, level
     return rate
 
 
-def _on_the_same_windows(
-    manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str
-) -> Callable[[Monitor], Rate]:
+def _on_the_same_windows(manifest: Manifest, lines: QuietLines, level: str) -> Callable[[Monitor], Rate]:
     """The rate of a changed monitor on the windows that were simulated for the one as it stands."""
-    lines, _ = simulated(manifest, digest, field, monitor)
 
     def rate(changed: Monitor) -> Rate:
         series = [Series(changed, one.series.axes, one.series.feature, one.series.statistic) for one in lines.cells]

@@ -62,8 +62,9 @@ def _alarms_body(one: FalseAlarms) -> dict[str, Any]:
 
 
 def _fit_body(fit: Fit) -> dict[str, Any]:
-    body: dict[str, Any] = {"monitor_id": fit.monitor_id, "level": fit.level, "key": fit.key, "now": fit.now}
-    return body | {"share": _rounded(fit.share)} | ({} if fit.value is None else {"value": fit.value})
+    body: dict[str, Any] = {"monitor_id": fit.monitor_id, "level": fit.level, "share": _rounded(fit.share)}
+    found = {"key": fit.key, "now": fit.now, "value": fit.value}
+    return body | {name: one for name, one in found.items() if one is not None}
 
 
 def _harm_body(one: ForeseenHarm) -> dict[str, Any]:
@@ -151,6 +152,8 @@ def _against(line: BudgetLine) -> str:
 
 def _fit_text(fit: Fit) -> str:
     head = f"to mend: {fit.monitor_id} at {fit.level} is above its share of the budget, {fit.share:.3g} incidents per 30 days"
+    if fit.key is None:
+        return f"{head}; of none of its limits can a value be foretold that would keep it"
     if fit.value is None:
         return f"{head}; no value of {fit.key} would do (now {fit.now:g})"
     return f"{head}; {fit.key} {fit.value:g} would keep it (now {fit.now:g})"

@@ -15,7 +15,7 @@ from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.calibrated_scores import CalibratedScores, calibrated_scores
 from surveillance.foresight.chance import Chance
 from surveillance.manifest.manifest import Manifest
-from surveillance.manifest.metrics_performance import ProportionVsFloor, SiteOutlier, SubgroupGap
+from surveillance.manifest.metrics_performance import Prevalence, ProportionVsFloor, SiteOutlier, SubgroupGap
 from surveillance.panes import statistics
 from surveillance.panes.lengths import length_of
 from surveillance.panes.plan import Series
@@ -135,7 +135,7 @@ def quiet_labels(manifest: Manifest, field: FieldAssumptions, series: Series, sc
         sensitivity=_validated(manifest, "sensitivity", scope, field.sensitivity),
         specificity=_validated(manifest, "specificity", scope, field.specificity),
         coverage=(field.coverage_unflagged, field.coverage_flagged),
-        summed=not isinstance(series.monitor.metric, ProportionVsFloor | SubgroupGap | SiteOutlier),
+        summed=not isinstance(series.monitor.metric, ProportionVsFloor | Prevalence | SubgroupGap | SiteOutlier),
     )
 
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.estimate import Estimate
 from surveillance.arrays import Float, Int
-from surveillance.evaluation.verdict import Verdict
+from surveillance.evaluation.verdict import Finding, Verdict
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.chance import chance
 from surveillance.foresight.course import Course
@@ -28,7 +29,7 @@ from surveillance.foresight.quiet_field import World
 from surveillance.foresight.simulated_rate import UNSEEN, Rate, chance_of_coincidence, squared_error
 from surveillance.foresight.volume import drawn_cases, expected_cases
 from surveillance.manifest.manifest import Manifest
-from surveillance.manifest.model_monitors import Monitor
+from surveillance.manifest.model_monitors import IntervalChoice, Monitor
 from surveillance.panes.lengths import length_of
 from surveillance.panes.plan import Series
 from surveillance.times import DAY_MS
@@ -111,7 +112,8 @@ class _Line:
 
 
 class QuietLines:
-    """Simulated windows of all cells of one monitor, kept so that other limits can be tried on the same windows.
+    """Simulated windows of all cells of one monitor, kept so that other limits can be tried on the same windows, and on the same
+    findings where only limits differ.
 
     The scopes that a cell stands for are simulated as so much longer a time of one, cut into years; `looks` in all.
     """
@@ -128,6 +130,7 @@ class QuietLines:
         self._together = are_judged_together(manifest, self._monitor)
         self._joint = are_simulated_together(manifest, self._monitor)
         self._seen = round(sum(cell.scope.alike for cell in cells))
+        self._known: tuple[Manifest, IntervalChoice, list[tuple[list[Finding], Int]]] | None = None
         self._lines = [self._line(number, *each) for number, each in enumerate(zip(cells, self._looks(looks), strict=True))]
 
     def _looks(self, in_all: int) -> list[int]:
@@ -165,8 +168,10 @@ class QuietLines:
 
     def judged(self, manifest: Manifest, series: Sequence[Series]) -> QuietTime:
         """What the monitor, with limits as this manifest has them, would raise; `series` replace those of the cells."""
-        monitor, (courses, judged) = series[0].monitor, self._courses(manifest, series)
-        looked = sum(len(course.codes) for course in courses)
+        monitor, found = series[0].monitor, self._findings(manifest, series)
+        each = zip(self._examiners(manifest, series), found, strict=True)
+        courses = [Course.of(one.looks(findings)).at(place) for one, (findings, place) in each]
+        judged, looked = (sum(map(len, one)) for one in zip(*found, strict=True))
         raised = [self._raised(manifest, monitor, *each) for each in zip(self._lines, courses, strict=True)]
         rates = {}
         for level in monitor.limits.by_level:
@@ -175,22 +180,32 @@ class QuietLines:
             rates[level] = self._rate(counts, breached) or self._none_seen(manifest, monitor, level, breached, 1.0 - idle)
         return QuietTime(looked * self._step_ms / DAY_MS, rates, judged / looked)
 
-    def _courses(self, manifest: Manifest, series: Sequence[Series]) -> tuple[list[Course], int]:
-        """The looks at each cell, and how many findings were judged for them."""
-        scopes, counts = [cell.scope.scope for cell in self.cells], [line.counts for line in self._lines]
-        examiners = [Examiner(manifest, one, scope, self._seen) for one, scope in zip(series, scopes, strict=True)]
-        if not self._joint:
-            each = [one.distinct_findings(sums) for one, sums in zip(examiners, counts, strict=True)]
-            courses = [Course.of(one.looks(found)).at(place) for one, (found, place) in zip(examiners, each, strict=True)]
-            return courses, sum(len(found) for found, _ in each)
-        if self._together:
-            first = self._lines[0]
-            rows = findings_together(manifest, series, scopes, counts, first.starts_ms, first.ends_ms)
-        else:
-            rows = [one.findings(sums) for one, sums in zip(examiners, counts, strict=True)]
-        largest = largest_adjusted(manifest, series[0].monitor)
-        rows = rows if largest is None else adjusted_together(rows, largest)
-        return [Course.of(one.looks(row)) for one, row in zip(examiners, rows, strict=True)], sum(map(len, rows))
+    def values(self, manifest: Manifest, series: Sequence[Series]) -> Float:
+        """The numbers that windows give, one for each finding that was judged."""
+        found = (one.outcome for findings, _ in self._findings(manifest, series) for one in findings)
+        return np.array([outcome.value for outcome in found if isinstance(outcome, Estimate)])
+
+    def _examiners(self, manifest: Manifest, series: Sequence[Series]) -> list[Examiner]:
+        each = zip(series, self.cells, strict=True)
+        return [Examiner(manifest, one, cell.scope.scope, self._seen) for one, cell in each]
+
+    def _findings(self, manifest: Manifest, series: Sequence[Series]) -> list[tuple[list[Finding], Int]]:
+        """Findings of each cell, and which of them each look has."""
+        if self._known is None or self._known[0] is not manifest or self._known[1] != series[0].monitor.interval:
+            self._known = (manifest, series[0].monitor.interval, self._estimated(manifest, series))
+        found, largest = self._known[2], largest_adjusted(manifest, series[0].monitor)
+        if largest is None:
+            return found
+        rows = adjusted_together([[findings[at] for at in place.tolist()] for findings, place in found], largest)
+        return [(row, np.arange(len(row))) for row in rows]
+
+    def _estimated(self, manifest: Manifest, series: Sequence[Series]) -> list[tuple[list[Finding], Int]]:
+        counts = [line.counts for line in self._lines]
+        if not self._together:
+            return [one.distinct_findings(sums) for one, sums in zip(self._examiners(manifest, series), counts, strict=True)]
+        scopes, first = [cell.scope.scope for cell in self.cells], self._lines[0]
+        rows = findings_together(manifest, series, scopes, counts, first.starts_ms, first.ends_ms)
+        return [(row, np.arange(len(row))) for row in rows]
 
     def _raised(self, manifest: Manifest, monitor: Monitor, line: _Line, course: Course) -> list[Counter[str]]:
         """Incidents by level in each part of a line."""

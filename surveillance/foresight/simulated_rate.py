@@ -26,9 +26,13 @@ class Rate(NamedTuple):
     error: float = 0.0
     breached: float = 0.0
 
+    def clearly_within(self, share: float) -> bool:
+        """Whether it is no more than `share`, beyond the error of the simulation."""
+        return self.per_30_days + CLEARLY * self.error <= share
+
     def fits(self, share: float) -> bool:
-        """Whether it is surely no more than `share`: beyond the error of the simulation, or without a single breached look."""
-        return self.breached == 0.0 or self.per_30_days + CLEARLY * self.error <= share
+        """The same, or that not a single look breached: rarer things than those are not simulated."""
+        return self.breached == 0.0 or self.clearly_within(share)
 
 
 def squared_error(counts: Float, weights: Float) -> float:
