@@ -36,6 +36,12 @@ UNITS = {
     "duplicate_rate": "of events",
     "ood_share": "of scores",
     "input_quality_mean": "mean",
+    "input_quality_sd": "of single cases",
+    "missing_share": "of values",
+    "absent_share": "of values",
+    "out_of_range_share": "of values",
+    "saturation_low": "of scores",
+    "saturation_high": "of scores",
     "rate_of_limit": "of the mildest limit",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from surveillance.errors import Problem
+from surveillance.foresight.assumed_shares import assumptions_on_shares
 from surveillance.foresight.assumptions import Assumption, assumptions_of
 from surveillance.foresight.blind_spots import blind_spots
 from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of
@@ -45,6 +46,7 @@ def foresee(manifest: Manifest, digest: str) -> Forecast:
             *field.told,
             *assumptions_on_events(manifest, field),
             *assumptions_on_rates(manifest, field),
+            *assumptions_on_shares(manifest, field),
             *assumptions_on_use(manifest, field),
         ),
         false_alarms=tuple(alarms),

@@ -68,6 +68,8 @@ def assumptions_on_rates(manifest: Manifest, field: FieldAssumptions) -> Iterato
             yield Assumption(key, overall, path)
         elif any(_stated(manifest, key, scope) is None for scope in scopes):
             yield Assumption(key, _UNKNOWN[key], f"default: {path} is absent")
+        if key == _QUALITY and scopes:
+            yield Assumption("input_quality_sd", _QUALITY_SD, "default: a manifest states none")
 
 
 def _stated(manifest: Manifest, key: str, scope: Scope) -> float | None:

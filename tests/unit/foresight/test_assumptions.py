@@ -120,3 +120,52 @@ def test_a_rate_that_is_not_stated_is_assumed_below_its_limit_and_named_with_its
     assert (found.value, found.source) == (0.7, "default: baselines.operational states no rate for unknown")
     alone = foresee(parse_manifest(document([known], a_day=50.0)), DIGEST).assumptions
     assert not [one for one in alone if one.name == "rate_of_limit"]
+
+
+def assumed(monitors: list[Document], **baselines: Document | list[Document]) -> dict[str, tuple[float, str]]:
+    """What a forecast assumes by default."""
+    described = document(monitors, a_day=50.0)
+    described["baselines"] |= baselines
+    found = foresee(parse_manifest(described), DIGEST).assumptions
+    return {one.name: (one.value, one.source) for one in found if one.source.startswith("default")}
+
+
+def test_the_spread_of_input_quality_is_named_where_a_monitor_watches_it() -> None:
+    watched = assumed([monitor("quality_mean", "day", {"below": 0.1})])
+    assert watched["input_quality_sd"] == (0.1, "default: a manifest states none")
+    assert "input_quality_sd" not in assumed([monitor("ood_share", "day", {"above": 0.5})])
+
+
+def test_shares_that_no_feature_states_are_named_as_taken_for_none() -> None:
+    silent = {"name": "age", "n": 1000, "bins": {"edges": [0, 50, 100], "probs": [0.5, 0.5]}}
+    said = {"name": "px", "n": 1000, "missing": 0.0, "bins": {"edges": [0, 50, 100], "probs": [0.5, 0.5]}}
+    missing = monitor("missing_rate", "day", {"abs": 0.2}, feature="*")
+    absent = monitor("absent_rate", "day", {"abs": 0.2}, feature="px")
+    ranged = monitor("out_of_range_rate", "day", {"abs": 0.2}, feature="age", by=["site"])
+    found = assumed([missing, absent, ranged], features=[silent, said])
+    assert found["missing_share"] == (0.0, "default: baselines.features states none of age")
+    assert found["absent_share"] == (0.0, "default: baselines.features states none of px")
+    assert found["out_of_range_share"] == (0.0, "default: baselines.features states none of age")
+    assert "missing_share" not in assumed([missing, ranged], features=[said, silent | {"missing": 0.01}])
+    # Of a share that no monitor reads nothing is assumed; drift reads the missing.
+    assert set(assumed([absent], features=[silent])) & {"missing_share", "out_of_range_share"} == set()
+    drift = monitor("psi", "day", {"p": 0.001}, feature="age")
+    assert "missing_share" in assumed([drift], features=[silent])
+
+
+def test_a_share_that_each_scope_has_of_its_own_is_not_assumed() -> None:
+    strata = {"site": {"1": {"missing": 0.02}}}
+    known = {"name": "px", "n": 1000, "bins": {"edges": [0, 50, 100], "probs": [0.5, 0.5]}, "strata": strata}
+    each = monitor("missing_rate", "day", {"abs": 0.2}, feature="px", by=["site"])
+    assert "missing_share" not in assumed([each], features=[known])
+    assert "missing_share" in assumed([each | {"by": []}], features=[known])
+
+
+def test_sides_of_saturation_that_are_not_stated_are_named() -> None:
+    bins = {"edges": [0, 0.5, 1], "probs": [0.9, 0.1]}
+    both = monitor("saturation_share", "day", {"abs": 0.2}, side="both")
+    found = assumed([both], score={"n": 1000, "bins": bins, "saturation_share": {"high": 0.01}})
+    assert found["saturation_low"] == (0.0, "default: baselines.score.saturation_share.low is absent")
+    assert "saturation_high" not in found
+    high = monitor("saturation_share", "day", {"abs": 0.2}, side="high")
+    assert "saturation_low" not in assumed([high], score={"n": 1000, "bins": bins})
