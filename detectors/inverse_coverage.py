@@ -98,7 +98,9 @@ def brier(
 ) -> list[Outcome]:
     """Weighted mean of (p - y)^2 with its linearised variance; interval and `p` as `brier.brier`.
 
-    The rows are worth the simple rows of the same sum of squared weights (Kish 1965, Survey Sampling, 8.2).
+    The rows are worth the simple rows of the same sum of squared weights (Kish 1965, Survey Sampling, 8.2). One look at 95 %
+    holds .945 to .955 from about ten expected events among the labelled cases of the heaviest stratum on, .92 with six, .89 with
+    two: most windows then show none of what weighs most.
 
     `degenerate_outcomes` also where the rows show no variance.
 
