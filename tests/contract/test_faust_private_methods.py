@@ -162,6 +162,10 @@ class Engine:
         assert isinstance(consumer, BulkConsumer)
         self.consumer = consumer
 
+    def close(self) -> None:
+        """Closes the loop of the thread, which a thread that never ran leaves open."""
+        self.consumer._thread.thread_loop.close()
+
 
 class NoSink:
     def __getattr__(self, name: str) -> Any:
@@ -170,7 +174,11 @@ class NoSink:
 
 def with_engine(attempt: Callable[[Engine], Any]) -> Any:
     async def run() -> Any:
-        return await attempt(Engine())
+        engine = Engine()
+        try:
+            return await attempt(engine)
+        finally:
+            engine.close()
 
     return asyncio.run(run())
 

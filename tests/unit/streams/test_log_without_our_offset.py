@@ -43,8 +43,11 @@ def reloaded(sink: MockSink, *, unfolded: frozenset[int] = frozenset()) -> Phase
         consumer = cast(BulkConsumer, app.consumer)
         consumer._phase, consumer._dirty, consumer._unfolded = Phase.FOLDING, True, set(unfolded)
         error: Any = OffsetOutOfRangeError({})
-        await consumer._reload(error)
-        lane.close(5.0)
+        try:
+            await consumer._reload(error)
+        finally:
+            lane.close(5.0)
+            consumer._thread.thread_loop.close()  # of a thread that never ran
         return consumer._phase
 
     return asyncio.run(run())
