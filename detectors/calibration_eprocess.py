@@ -49,7 +49,7 @@ def calibration_eprocess(neg: ArrayLike, pos: ArrayLike, sum_micro: ArrayLike) -
     mean = np.minimum(bins.pick(scores) / rows, 1.0)
     column = bins.pick(np.arange(SKETCH_BINS)).astype(np.intp)
     won = [bins.sum(events * bet[column] - rows * np.log1p(mean * np.expm1(bet)[column])) for bet in _bets()]
-    log_e = special.logsumexp(won, axis=0) - np.log(len(won))
+    log_e = special.logsumexp(np.stack(won, axis=-1), axis=-1) - np.log(len(won))
     n = total.sum(axis=1)
     refusals = [(wrong.any(axis=1), Reason.DEGENERATE_OUTCOMES), (n == 0, Reason.NO_EXPOSURE)]
     e = np.exp(np.minimum(log_e, _LARGEST_LOG_E))
