@@ -51,7 +51,8 @@ class ArrivalsMonitor(WindowedMonitor):
         counts = np.stack([inferences, observed, labelled], axis=1)[seen].tolist()
         outcomes, covered = self._outcomes(observed[seen], expected, seen), self._mature_coverage(before, seen, end)
         for code, outcome, coverage, counted in zip(seen.tolist(), outcomes, covered, counts, strict=True):
-            finding = Finding(outcome, p=getattr(outcome, "p", None), coverage=coverage)
+            lacks = Reason.IMMATURE_LABELS if coverage is None else None
+            finding = Finding(outcome, p=getattr(outcome, "p", None), coverage=coverage, lacks=lacks)
             yield Judged(series, scope_with_feature(series, table.groups[code]), start, finding, tuple(counted))
 
     def revision(self, reach: int, end: int) -> dict[int, int]:

@@ -48,10 +48,20 @@ class EventCourse:
         at = bisect_left(self._panes, end_ms)
         return (self._events[at - 1], self._uses[at - 1]) if at else (0, 0)
 
-    def uses_at_last_event(self, end_ms: int) -> int | None:
-        """Uses through the last pane before `end_ms` that holds events, None where none does."""
+    def uses_at_last_event(self, end_ms: int) -> int:
+        """Uses through the last pane before `end_ms` that holds events; through its end where none does.
+
+        Where there was no use yet by then, those of the first pane with one: events before it count against those.
+        """
         at = bisect_left(self._event_panes, end_ms)
-        return self.through(self._event_panes[at - 1] + 1)[1] if at else None
+        uses = self.through(self._event_panes[at - 1] + 1 if at else end_ms)[1]
+        first_use = self.pane_reaching(1)
+        return uses if uses or first_use is None else self.through(min(first_use + 1, end_ms))[1]
+
+    def first_use_after_events(self) -> int | None:
+        """The first pane with a use, where events came before it; None where there is none, or none did."""
+        first_use = self.pane_reaching(1)
+        return first_use if first_use is not None and self._event_panes and self._event_panes[0] < first_use else None
 
     def event_panes(self, since_ms: int) -> list[int]:
         """Panes from `since_ms` on that hold events, ascending."""

@@ -85,6 +85,9 @@ class EventMonitor:
         changed = course.take_changed_from()
         since = judged_end if changed is None else min(changed, judged_end)
         happened = course.event_panes(since - self._steady * self.pane_ms)
+        first_use = course.first_use_after_events()
+        if first_use is not None:
+            happened.append(first_use)
         horizon = self._horizon_uses()
         exhausted_in = course.pane_reaching(horizon) if horizon is not None else None
         if exhausted_in is not None:
@@ -109,7 +112,6 @@ class EventMonitor:
         if horizon is not None and uses >= horizon:
             return Finding(Insufficient(Reason.EXHAUSTED, events), exhausted=True), (events, uses)
         # The ratio is worked out where events came, and stands until the next ones: between them only the expectation grows.
-        at_event = course.uses_at_last_event(through)
-        mu = metric.rr0 * metric.expected_per_10k * (uses if at_event is None else at_event) / 10_000
+        mu = metric.rr0 * metric.expected_per_10k * course.uses_at_last_event(through) / 10_000
         found = maxsprt_poisson([events], [mu], horizon=metric.horizon, minimum_events=metric.minimum_events)
         return Finding(found[0]), (events, uses)

@@ -30,7 +30,7 @@ class Evidence(NamedTuple):
     alone that did, its own or those of a scope with which it is judged, as `all_mature` = no scope of the monitor waits for
     labels at this end: a p-value that is adjusted over all scopes moves when one of them matures; `identical` = windows in a
     row with the same counts, and `e_family` = scopes that share the limit of an e-value, where a limit asks; `beside` = what
-    stands beside the number for people, by its public name.
+    stands beside the number for people, by its public name; `lacks` = why something besides the number cannot be told.
     """
 
     tenant: str
@@ -57,6 +57,7 @@ class Evidence(NamedTuple):
     mature_from_ms: int | None = None
     beside: Mapping[str, Any] | None = None
     all_mature: bool = True
+    lacks: Reason | None = None
 
     @property
     def case(self) -> CaseKey:
@@ -73,7 +74,7 @@ class Evidence(NamedTuple):
         if self.partial and self.verdict is Verdict.INCONCLUSIVE:
             return Reason.PARTIAL.value
         if isinstance(self.outcome, Estimate) and self.verdict is Verdict.INCONCLUSIVE:
-            return SPANS_LIMIT
+            return SPANS_LIMIT if self.lacks is None else self.lacks.value
         return reason_of(self.outcome)
 
     @property

@@ -131,6 +131,7 @@ def evidence_of(
                 mature_from_ms,
                 finding.beside,
                 all_mature,
+                finding.lacks,
             )
         )
     return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from detectors.estimate import Estimate, Outcome
+from detectors.estimate import Estimate, Outcome, Reason
 from surveillance.manifest.model_limits import LevelLimit
 
 
@@ -29,7 +29,8 @@ class Finding(NamedTuple):
     `identical` how many windows in a row, this one included, hold the same counts, None where nothing is counted in bins.
     `above_by` are the bounds that `above` is judged by, the upper one None where it is not known; without them the value is.
     `exhausted` = a sequential test has used up its horizon; `hit` = a run rule's pattern ends here; `looks` share a p limit.
-    `beside` is what stands beside the number for people and moves no verdict, by its public name.
+    `beside` is what stands beside the number for people and moves no verdict, by its public name; `lacks` = why something that
+    a limit asks besides the number cannot be told.
     """
 
     outcome: Outcome
@@ -43,6 +44,7 @@ class Finding(NamedTuple):
     hit: bool | None = None
     looks: int = 1
     beside: Mapping[str, Any] | None = None
+    lacks: Reason | None = None
 
 
 BREACHED, MET, INCONCLUSIVE = Verdict

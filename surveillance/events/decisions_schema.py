@@ -98,6 +98,8 @@ def incident_schema() -> dict[str, Any]:
             "manifest_digest": _DIGEST,
             "playbook": _TEXT,
             "attribution": _ATTRIBUTION,
+            "pooled_to": _SCOPE,
+            "tenant": _TEXT,
         },
         "Key = incident id. The optional fields are those of a release; incidents of the service itself have none.",
     )
@@ -123,6 +125,7 @@ def trigger_schema() -> dict[str, Any]:
             "drill": {"type": "boolean"},
             "field_action": {"type": "object"},
         },
+        {"tenant": _TEXT},
         description="Key = trigger id, the same on every delivery: act on it once.",
     )
 

@@ -11,6 +11,7 @@ from detectors.estimate import Estimate, Insufficient
 from surveillance.arrays import NOT_SENT_MS
 from surveillance.evaluation.evidence import Evidence, Scope, estimate_body, window_body
 from surveillance.evaluation.verdict import Verdict
+from surveillance.events.kinds import VALUE_WHEN_NOT_SENT
 from surveillance.incidents.cause import cause_text
 from surveillance.incidents.incident import Incident
 from surveillance.ingest.ledger import Ledger
@@ -57,6 +58,9 @@ def incident_line(
         "playbook": monitor.playbook,
         "summary": summary_text(incident, evidence, manifest, monitor),
     }
+    if evidence.pooled_to is not None:
+        line["pooled_to"] = dict(evidence.pooled_to)
+    line |= _tenant(incident.tenant)
     if attribution is not None:
         line["summary"] += cause_text(attribution, incident.scope)
         line["attribution"] = attribution
@@ -70,7 +74,9 @@ def limit_body(limit: LevelLimit) -> dict[str, Any]:
 
 def summary_text(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> str:
     """One sentence for a person: what, of which type, where, how large, against which limit, since which window."""
-    where = ", ".join(f"{axis} {level}" for axis, level in incident.scope) or "all sites and groups"
+    where = _where_text(incident.scope)
+    if evidence.pooled_to is not None:
+        where += f" (too few cases by itself: the number is that of {_where_text(evidence.pooled_to)})"
     what = {"open": "is breached", "resolved": "is met again"}[incident.state]
     limit = monitor.limits.by_level.get(incident.level)
     against = "" if limit is None else " against " + ", ".join(f"{key} {value}" for key, value in limit_body(limit).items())
@@ -79,6 +85,10 @@ def summary_text(incident: Incident, evidence: Evidence, manifest: Manifest, mon
         f"{monitor.id} ({monitor.metric.type}) {what} at level {incident.level} for {where} of {manifest.release.release_id}"
     )
     return f"{subject}: {estimate_text(evidence)}{_p_text(incident, evidence, limit)}{against}{since}."
+
+
+def _where_text(scope: Scope) -> str:
+    return ", ".join(f"{axis} {level}" for axis, level in scope) or "all sites and groups"
 
 
 def _since_text(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> str:
@@ -128,6 +138,7 @@ def trigger_line(incident: Incident, level: str, action: str, manifest: Manifest
         "expires_at": to_text(incident.changed_at_ms + policy.decide_within_ms),
         "drill": False,
         "field_action": {"class": "none"},
+        **_tenant(incident.tenant),
     }
 
 
@@ -155,6 +166,7 @@ def status_line(evidence: Evidence, last_conclusive: Evidence | None) -> Line:
         line["needed"] = evidence.outcome.needed
     if evidence.pooled_to is not None:
         line["pooled_to"] = dict(evidence.pooled_to)
+    line |= _tenant(evidence.tenant)
     if evidence.coverage is not None:
         line["coverage_mature"] = evidence.coverage
     if evidence.verdict is Verdict.INCONCLUSIVE and last_conclusive is not None:
@@ -164,6 +176,11 @@ def status_line(evidence: Evidence, last_conclusive: Evidence | None) -> Line:
             "estimate": estimate_body(last_conclusive.outcome),
         }
     return line | dict(evidence.beside or {})
+
+
+def _tenant(tenant: str) -> Line:
+    """The tenant, where it is another than the one that is meant when none is said."""
+    return {} if tenant == VALUE_WHEN_NOT_SENT["tenant"] else {"tenant": tenant}
 
 
 def summary_line(ledger: Ledger, panes: int, watermark_ms: int) -> Line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 MANIFEST, _, DIGEST = load_manifest(Path(__file__).parents[1] / "unit" / "manifest" / "small.yaml")
 MONITOR = next(one for one in MANIFEST.surveillance.monitors if one.id == "identity")
 INCIDENT = Incident("default", DIGEST, "identity", (("sex", "F"),), 0, "pause", *[BROKER_MS] * 5)
+OF_ANOTHER_TENANT = replace(INCIDENT, tenant="other")
 EVIDENCE = Evidence(
     tenant="default",
     manifest_digest=DIGEST,
@@ -148,7 +150,7 @@ def test_an_incident_is_what_its_schema_says() -> None:
         "performance": [performance],
     }
     assert against("incident", incident_line(INCIDENT, EVIDENCE, MANIFEST, MONITOR)) == []
-    line = incident_line(INCIDENT, EVIDENCE, MANIFEST, MONITOR, attribution)
+    line = incident_line(OF_ANOTHER_TENANT, EVIDENCE._replace(pooled_to=()), MANIFEST, MONITOR, attribution)
     assert against("incident", line) == []
     assert line.keys() == SCHEMAS["incident"]["properties"].keys()
 
@@ -161,7 +163,8 @@ def test_an_incident_of_the_service_itself_is_what_the_schema_says() -> None:
 
 @pytest.mark.parametrize("action", ["pause_rollout", "rollback_request"])
 def test_a_trigger_is_what_its_schema_says(action: str) -> None:
-    line = trigger_line(INCIDENT, "pause", action, MANIFEST)
+    assert against("trigger", trigger_line(INCIDENT, "pause", action, MANIFEST)) == []
+    line = trigger_line(OF_ANOTHER_TENANT, "pause", action, MANIFEST)
     assert against("trigger", line) == []
     assert line.keys() == SCHEMAS["trigger"]["properties"].keys()
 

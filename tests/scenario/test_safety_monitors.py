@@ -84,6 +84,23 @@ def test_the_sequential_test_signals_at_the_event_that_crosses(ward: Line) -> No
     assert of_kind(lines, "trigger") == []
 
 
+def test_events_before_the_first_use_count_against_the_first_uses(ward: Line) -> None:
+    manifest = watching(ward, SPRT, {"investigate": {"llr": 2.0}})
+    sent = events([BEGIN_MS, BEGIN_MS + 1]) + uses(BEGIN_MS + HOUR_MS + n for n in range(3)) + uses([BEGIN_MS + 2 * HOUR_MS])
+    lines = told(manifest, sent, 1)
+    (incident,) = of_kind(lines, "incident")
+    mu = 100 / 10_000 * 3
+    assert incident["estimate"]["value"] == pytest.approx(2 * math.log(2 / mu) - (2 - mu), abs=1e-9)
+    assert incident["window"]["end"] == to_text(BEGIN_MS + HOUR_MS + 300_000)
+    (status,) = of_kind(lines, "status")
+    assert (status["verdict"], status["estimate"]) == ("breached", incident["estimate"])
+
+
+def test_events_without_any_use_are_no_ratio(ward: Line) -> None:
+    (status,) = of_kind(told(watching(ward, SPRT, {"investigate": {"llr": 2.0}}), events([BEGIN_MS, BEGIN_MS + 1]), 1), "status")
+    assert (status["verdict"], status["reason"]) == ("inconclusive", "no_exposure")
+
+
 def test_events_that_no_device_can_have_caused_are_not_counted(ward: Line) -> None:
     manifest = watching(ward, SPRT, {"investigate": {"llr": 2.0}})
     sent = uses(BEGIN_MS + n * HOUR_MS for n in range(20))

@@ -1,0 +1,67 @@
+"""What lines say beside the numbers, so that nobody takes a number for what it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.property.deciding import HOUR_MS, MINUTE_MS, event, inference, monitor, release, replayed_lines, tick
+
+Line = dict[str, Any]
+PERSISTENCE = {"k": 1, "of": 1}
+
+
+def of_kind(lines: list[Line], kind: str, **fields: Any) -> list[Line]:
+    return [line for line in lines if line["kind"] == kind and all(line.get(key) == value for key, value in fields.items())]
+
+
+def pooled() -> list[Line]:
+    """One site all of whose values are missing, and one of few patients of whom none are."""
+    metric = {"type": "missing_rate", "feature": "px"}
+    watched = monitor(
+        "missing", metric, {"pause": {"ratio_to_baseline": 2}}, by=["site"], window="w1h", min_n=10, persistence=PERSISTENCE
+    )
+    document = release(watched)
+    document["baselines"]["features"] = [{"name": "px", "probs": {"a": 1.0}, "missing": 0.01}]
+    document["strata"]["below_min"] = "pool_to_parent"
+    sent = [inference(at, MINUTE_MS + at, site_id="large", features={"px": None}) for at in range(35)]
+    sent += [inference(f"s{at}", MINUTE_MS + at, site_id="small", features={"px": "a"}) for at in range(5)]
+    return replayed_lines([document], [*sent, tick(HOUR_MS + 2 * MINUTE_MS)])
+
+
+def test_an_incident_of_a_small_site_says_whose_number_it_tells():
+    lines = pooled()
+    (own,) = of_kind(lines, "incident", scope={"site": "large"})
+    assert "pooled_to" not in own
+    assert "too few cases" not in own["summary"]
+    (of_all,) = of_kind(lines, "incident", scope={"site": "small"})
+    assert of_all["pooled_to"] == {}
+    assert of_all["estimate"]["n"] == 40
+    assert "site small (too few cases by itself: the number is that of all sites and groups)" in of_all["summary"]
+
+
+def two_tenants() -> list[Line]:
+    watched = monitor("deaths", {"type": "event_count"}, {"pause": {"ge": 1}}, window="w1h", persistence=PERSISTENCE)
+    fields = {
+        "reported_at": "2026-03-02T00:00:00Z", "awareness_at": "2026-03-02T00:00:00Z", "seriousness": "death",
+        "public_health_threat": False, "suspected_device_role": "unknown", "linked_inference_ids": [], "imdrf": {},
+        "narrative_ref": None, "country": "DE", "udi": None,
+    }  # fmt: skip
+    sent = [event("adverse_event", name, MINUTE_MS, ae_id=name, tenant=name, **fields) for name in ("default", "other")]
+    return replayed_lines([release(watched)], [*sent, tick(HOUR_MS + 2 * MINUTE_MS)])
+
+
+def test_lines_name_the_tenant_where_it_is_another_than_the_default():
+    lines = two_tenants()
+    for kind in ("incident", "status", "trigger"):
+        assert sorted(line.get("tenant", "not said") for line in of_kind(lines, kind)) == ["not said", "other"], kind
+
+
+def test_coverage_that_waits_for_mature_labels_is_the_reason_and_not_an_interval():
+    limits = {"investigate": {"p": 0.001}, "pause": {"coverage_mature_below": 0.6}}
+    document = release(monitor("labels", {"type": "label_arrivals_vs_expected"}, limits, window="w1h"))
+    document["baselines"]["label_latency"] |= {"maturity": {"or_age": "P1D"}, "dispersion": 1.0}
+    sent = [inference(at, MINUTE_MS + at) for at in range(5)]
+    (status,) = of_kind(replayed_lines([document], [*sent, tick(HOUR_MS + 2 * MINUTE_MS)]), "status")
+    assert status["levels"]["pause"] == "inconclusive"
+    assert "value" in status["estimate"]
+    assert status["reason"] == "immature_labels"
