@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -109,8 +111,12 @@ def test_no_broker_at_the_start_is_said_in_words() -> None:
     async def run() -> int:
         return await serve_worker(WorkerSettings("127.0.0.1:1", "pms.telemetry"), RecordingSink(Ledger()), asyncio.Event())
 
-    with pytest.raises(InvalidInput, match=r"no Kafka broker answers at 127\.0\.0\.1:1"):
-        asyncio.run(run())
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(InvalidInput, match=r"no Kafka broker answers at 127\.0\.0\.1:1"):
+            asyncio.run(run())
+        gc.collect()
+    assert [str(one.message) for one in left if "event loop" in str(one.message)] == []
 
 
 WORKER = """
