@@ -51,6 +51,11 @@ class BulkConsumerThread(AIOKafkaConsumerThread):
             **plan.security.aiokafka(),
         )
 
+    def close_unused(self) -> None:
+        """Closes the event loop of a thread that was never started: one that ran closes its own."""
+        if not self._started.is_set():
+            self.thread_loop.close()
+
     async def on_thread_stop(self) -> None:
         """A broker that is gone must not keep us: aiokafka may then end its stop with the cancellation of a task of its own."""
         try:

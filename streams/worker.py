@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from mode import get_logger
 from prometheus_client import CollectorRegistry
 
+from streams.bulk_consumer import BulkConsumer
 from streams.faust_app import AgentPlan, WorkerSettings, build_app
 from streams.metrics import Metrics
 from streams.sink import PartitionSink
@@ -67,6 +68,8 @@ async def _leave(app: faust.App, lane: SinkLane) -> None:
         await asyncio.wait_for(app.stop(), APP_STOP_S)
     except TimeoutError:
         logger.warning("left the group without a word after %.0f s", APP_STOP_S)
+    if isinstance(app._consumer, BulkConsumer):
+        app._consumer._thread.close_unused()
     if not await asyncio.to_thread(lane.close, LANE_CLOSE_S):
         logger.warning("left a call to the store behind that had no answer")
 

@@ -11,7 +11,7 @@ from surveillance.foresight.adverse_events import SafetyTest
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.field_scopes import scopes_of
 from surveillance.foresight.label_charts import LabelChart
-from surveillance.foresight.looks_together import are_simulated_together
+from surveillance.foresight.looks_together import are_judged_together, are_simulated_together
 from surveillance.foresight.monitor_cells import cells_of, one_by_one, series_of
 from surveillance.foresight.periodic_rules import is_periodic, periodic_of
 from surveillance.foresight.persistence_chain import LONGEST_MEMORY
@@ -97,16 +97,16 @@ def simulated(manifest: Manifest, digest: str, field: FieldAssumptions, monitor:
 
 def _precisely(manifest: Manifest, digest: str, field: FieldAssumptions, cells: Sequence[Cell]) -> tuple[QuietLines, QuietTime]:
     """Over more time where the first leaves too large an error, as far as the time for a forecast allows."""
-    if are_simulated_together(manifest, cells[0].series.monitor):
+    monitor, budget = cells[0].series.monitor, manifest.surveillance.false_alarm_budget.per_30_days
+    if are_simulated_together(manifest, monitor):
         cells = one_by_one(list(cells))
-    looks = FIRST_LOOKS
-    while True:
-        lines = QuietLines(manifest, digest, field, cells, looks)
-        time = lines.judged(manifest, [cell.series for cell in cells])
-        most = min(MOST_LOOKS, round(JUDGED_LOOKS / time.distinct))
-        if looks > FIRST_LOOKS or most <= looks or time.is_precise(manifest.surveillance.false_alarm_budget.per_30_days):
-            return lines, time
-        looks = most
+    lines = QuietLines(manifest, digest, field, cells)
+    time = lines.judged(manifest, [cell.series for cell in cells])
+    most = min(MOST_LOOKS, round(JUDGED_LOOKS / time.distinct))
+    if most <= FIRST_LOOKS or are_judged_together(manifest, monitor) or time.is_precise(budget):
+        return lines, time
+    lines = QuietLines(manifest, digest, field, cells, most)
+    return lines, lines.judged(manifest, [cell.series for cell in cells])
 
 
 def manifest_levels(monitor: Monitor) -> Mapping[str, LevelLimit]:

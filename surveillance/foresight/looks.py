@@ -64,11 +64,14 @@ class Examiner:
         spans = np.ones(len(counts), np.int64)
         if not self.accumulates or self.size_ms is None:
             return Windows(counts, spans)
-        whole = _summed_back(counts, stride)
+        filled = np.flatnonzero(counts.any(axis=0))
+        whole = _summed_back(counts[:, filled], stride)
 
         def reaching(looks: Int, back: Int) -> Int:
             before = looks - (back + 1) * stride
-            return np.asarray(whole[looks] - whole[before] * (before >= 0)[:, None], np.int64)
+            found = np.zeros((len(looks), counts.shape[1]), np.int64)
+            found[:, filled] = whole[looks] - whole[before] * (before >= 0)[:, None]
+            return found
 
         small = np.flatnonzero(self.sizes(counts) < self.needed)
         enough = np.minimum(LONGEST_EXTENSION_MS // self.size_ms - 1, small // stride)

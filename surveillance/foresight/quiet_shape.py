@@ -1,4 +1,4 @@
-"""Numbers of a quiet field, as power sums of their standardised values beside the bins of their reference."""
+"""Numbers of a quiet field, as power sums of their standardised values."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _UNITS = {Shape.SUM_MICRO: 1e6, Shape.FIRST_NANO: 1e9, Shape.SQUARE_NANO: 1e9, S
 
 @dataclass(frozen=True, slots=True)
 class QuietShape:
-    """Values `z` (P,) with their `weight` (P,), as many in each bin, and shares of the bins; `scale` shrinks or widens the values
-    around the mean."""
+    """Values `z` (P,) with their `weight` (P,); `scale` shrinks or widens them around the mean. The `bins` before the sums stay
+    empty, for nobody reads them."""
 
-    probs: Float
+    bins: int
     z: Float
     weight: Float
     missing: float
@@ -39,15 +39,12 @@ class QuietShape:
         present = cases - chance.binomial(cases, self.missing)
         # Value by value: a sum of fourth powers is far from normal in a window of some hundred.
         drawn = chance.multinomial(present, self.weight)
-        bins = (
-            drawn.reshape(len(cases), len(self.probs), -1).sum(axis=2) if len(self.probs) else np.zeros((len(cases), 0), np.int64)
-        )
         tail = np.zeros((len(cases), len(Shape)), np.int64)
         tail[:, Shape.NUMBERS] = present
         sums = drawn @ self._powers().T
         for (column, unit), power in zip(_UNITS.items(), (0, 0, 1, 2, 3), strict=True):
             tail[:, column] = np.round(sums[:, power] * unit)
-        return np.concatenate([bins, tail], axis=1)
+        return np.concatenate([np.zeros((len(cases), self.bins), np.int64), tail], axis=1)
 
     def _powers(self) -> Float:
         """The first four powers (4, P) of the values."""
@@ -77,7 +74,7 @@ def quiet_shape(manifest: Manifest, field: FieldAssumptions, series: Series, sco
     spread = float(np.sqrt((weight * (z - centre) ** 2).sum())) or 1.0
     standard = ((z - centre) / spread * sd + mean - unit.mean) / unit.sd
     missing = (reference.missing if reference is not None else None) or 0.0
-    return QuietShape(probs, standard, weight, missing)
+    return QuietShape(len(probs), standard, weight, missing)
 
 
 def _stated(own: float | None, overall: float | None, default: float) -> float:

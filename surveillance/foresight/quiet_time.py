@@ -42,8 +42,8 @@ JUDGED_LOOKS = 45_000
 """Findings judged at most: of counts that repeat themselves there are fewer than looks."""
 LOOKS_TOGETHER, LOOKS_ALONE = 1000, 3000
 """Looks of types that are estimated look by look: of many groups, and of one."""
-COUNTS_IN_ALL = 3_000_000
-"""Integers drawn for a monitor: long vectors get fewer looks."""
+FIRST_COUNTS, MOST_COUNTS = 1_500_000, 3_000_000
+"""Integers drawn for a monitor, at first and at most: long vectors get fewer looks."""
 OFTEN = 0.2
 """Share of breached looks from which a number of incidents alone would mislead."""
 _PART, _SMALL, _PART_OF_BUDGET = 0.05, 0.02, 0.1
@@ -138,7 +138,7 @@ class QuietLines:
         cells, length = self.cells, length_of(self.manifest, self.cells[0].series.statistic)
         if self._together:
             in_all = max(LOOKS_TOGETHER, LOOKS_ALONE // len(cells)) * len(cells)
-        in_all = min(in_all, COUNTS_IN_ALL // length)
+        in_all = min(in_all, (FIRST_COUNTS if in_all <= FIRST_LOOKS else MOST_COUNTS) // length)
         scopes = math.fsum(cell.scope.alike for cell in cells)
         share = [1 / len(cells) if self._joint else cell.scope.alike / scopes for cell in cells]
         found = [max(FEWEST_LOOKS, round(in_all * each)) for each in share]

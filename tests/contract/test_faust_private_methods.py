@@ -163,8 +163,8 @@ class Engine:
         self.consumer = consumer
 
     def close(self) -> None:
-        """Closes the loop of the thread, which a thread that never ran leaves open."""
-        self.consumer._thread.thread_loop.close()
+        """The thread never ran."""
+        self.consumer._thread.close_unused()
 
 
 class NoSink:

@@ -105,12 +105,21 @@ def test_a_store_that_hangs_does_not_keep_a_worker_from_leaving(
             assert ledger.total() == 0
 
 
-def test_no_broker_at_the_start_is_said_in_words() -> None:
+def test_no_broker_at_the_start_is_said_in_words_and_leaves_no_loop_open(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> int:
         return await serve_worker(WorkerSettings("127.0.0.1:1", "pms.telemetry"), RecordingSink(Ledger()), asyncio.Event())
 
+    made, new_event_loop = [], asyncio.new_event_loop
+
+    def noted() -> asyncio.AbstractEventLoop:
+        made.append(new_event_loop())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", noted)
     with pytest.raises(InvalidInput, match=r"no Kafka broker answers at 127\.0\.0\.1:1"):
         asyncio.run(run())
+    assert made, "the thread of the consumer has a loop of its own"
+    assert all(loop.is_closed() for loop in made)
 
 
 WORKER = """

@@ -47,7 +47,7 @@ def reloaded(sink: MockSink, *, unfolded: frozenset[int] = frozenset()) -> Phase
             await consumer._reload(error)
         finally:
             lane.close(5.0)
-            consumer._thread.thread_loop.close()  # of a thread that never ran
+            consumer._thread.close_unused()
         return consumer._phase
 
     return asyncio.run(run())
