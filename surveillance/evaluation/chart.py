@@ -14,17 +14,24 @@ from surveillance.panes.statistics import Flow
 
 
 class ChartState(NamedTuple):
-    """After a pane: the statistic, the cases folded so far, and the counts that were mature by then."""
+    """After a pane: the statistic, the cases folded so far, and the counts that were mature, and that were seen, by then."""
 
     s: float
     n: int
     mature: Int
+    seen: Int
+
+    @property
+    def sees_no_miss(self) -> bool:
+        """Whether cases were left unflagged and none of them has ever been labelled: a miss could not show."""
+        labelled = self.seen[Flow.NEGATIVES_UNFLAGGED] + self.seen[Flow.POSITIVES_UNFLAGGED]
+        return bool(self.seen[Flow.INFERENCES_UNFLAGGED] > 0 and labelled == 0)
 
 
 Fold = Callable[[ChartState, Int], ChartState | None]
-"""State before a pane (maturity already as of the pane) and the pane's counts -> state after it; None where it holds no case."""
+"""State before a pane (what is mature and seen is as of the pane) and the pane's counts -> state after it; None where no case."""
 
-_START = ChartState(0.0, 0, np.zeros(len(Flow), np.int64))
+_START = ChartState(0.0, 0, *np.zeros((2, len(Flow)), np.int64))
 
 
 class Chart:
@@ -75,7 +82,7 @@ class Chart:
             if pane + pane_ms > end_ms:
                 break
             mature = self._matured_between(absorbed, pane)
-            absorbed, state = pane, state._replace(mature=state.mature + mature)
+            absorbed, state = pane, state._replace(mature=state.mature + mature, seen=state.seen + self._cases[pane])
             after = fold(state, self._cases[pane])
             if after is None:
                 continue
@@ -83,7 +90,7 @@ class Chart:
             self._panes.append(pane)
             self._states.append(state)
             old = before.pop(pane, None)
-            if old is None or (old.s, old.n) != (state.s, state.n):
+            if old is None or (old.s, old.n, old.sees_no_miss) != (state.s, state.n, state.sees_no_miss):
                 changed[pane] = state
         self._changed_from = None
         return changed | dict.fromkeys(before)

@@ -121,11 +121,11 @@ class CusumMonitor:
         for pane, state in sorted(changed.items()):
             if moment.complete_ms < pane + self.pane_ms:
                 scope.partial.add(pane)
-            yield pane + self.pane_ms, Judged(series, levels, first, _finding(state), (), withdrawn=state is None)
+            yield pane + self.pane_ms, Judged(series, levels, first, self._finding(state), (), withdrawn=state is None)
         if folded is not None:
             # A corrected label folds where the first one arrived, which may lie before the ends that waited for it.
             for ended in [ended for ended in scope.waiting_ends if ended > folded + self.pane_ms]:
-                yield ended, Judged(series, levels, first, _finding(None), (), withdrawn=True)
+                yield ended, Judged(series, levels, first, self._finding(None), (), withdrawn=True)
             scope.waiting_ends.clear()
             return
         waits = any(scope.arrived[column] for column in _TRIALS[self.metric.event])
@@ -197,9 +197,10 @@ class CusumMonitor:
             found.append(labelled / inferences if labelled and inferences else fallback or 1.0)
         return found[0], found[1]
 
-
-def _finding(state: ChartState | None) -> Finding:
-    """A pane that a correction emptied has nothing to say any more."""
-    if state is None:
-        return Finding(Insufficient(Reason.NO_EXPOSURE))
-    return Finding(Estimate(state.s, state.s, state.s, state.n, "bernoulli_cusum"))
+    def _finding(self, state: ChartState | None) -> Finding:
+        """A pane that a correction emptied has nothing to say any more; a chart that can see no miss is not good news."""
+        if state is None:
+            return Finding(Insufficient(Reason.NO_EXPOSURE))
+        if self.metric.event == "miss" and state.sees_no_miss:
+            return Finding(Insufficient(Reason.VERIFICATION_BIAS, state.n))
+        return Finding(Estimate(state.s, state.s, state.s, state.n, "bernoulli_cusum"))

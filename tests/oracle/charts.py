@@ -119,8 +119,22 @@ def _fold(
         weights = (math.log(p1 / p0) if event else math.log((1 - p1) / (1 - p0)) for event in panes[pane])
         total, folded = max(0.0, total + math.fsum(weights)), folded + len(panes[pane])
         number = Measure(folded, total, None, None, "bernoulli_cusum")
+        if metric["event"] == "miss" and _sees_no_miss(policy, monitor, rows, matured, pane):
+            number = Measure(folded, reason="verification_bias")
         judged.append(_judgement(monitor, scope, start_ms, (pane + 1) * width, number))
     return judged
+
+
+def _sees_no_miss(policy: Policy, monitor: Document, rows: list[Event], matured: dict[int, int], pane: int) -> bool:
+    """Whether unflagged cases have come by a pane, of mature days where those are asked, and no label of any."""
+    unflagged = [row for row in rows if not row.alert]
+    used = [max(row.broker_ms // policy.base_pane_ms, _earliest(monitor, row, matured)) <= pane for row in unflagged]
+    labels = [_pane(policy, monitor, row, matured) <= pane for row in unflagged if row.label is not None]
+    return any(used) and not any(labels)
+
+
+def _earliest(monitor: Document, row: Event, matured: dict[int, int]) -> int:
+    return matured[row.event_ms // DAY_MS] if monitor["metric"].get("require_mature") else 0
 
 
 def _judgement(monitor: Document, scope: Scope, start_ms: int, end_ms: int, number: Measure) -> Judgement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.property.deciding import HOUR_MS, MINUTE_MS, event, inference, monitor, release, replayed_lines, tick
+from tests.property.deciding import HOUR_MS, MINUTE_MS, event, inference, monitor, outcome, release, replayed_lines, tick
 
 Line = dict[str, Any]
 PERSISTENCE = {"k": 1, "of": 1}
@@ -65,3 +65,20 @@ def test_coverage_that_waits_for_mature_labels_is_the_reason_and_not_an_interval
     assert status["levels"]["pause"] == "inconclusive"
     assert "value" in status["estimate"]
     assert status["reason"] == "immature_labels"
+
+
+def misses(verified: int) -> Line:
+    """The state of a chart of misses where every flagged case is found to be one, and of 30 others so many are looked at."""
+    metric = {"type": "bernoulli_cusum", "event": "miss", "p0": 0.1, "p1": 0.3}
+    document = release(monitor("missed", metric, {"investigate": {"h": 4.0}}, window="per_label"))
+    sent = [inference(at, MINUTE_MS + at, 0.8) for at in range(30)] + [outcome(at, 1, 3 * MINUTE_MS + at) for at in range(30)]
+    sent += [inference(f"n{at}", MINUTE_MS + at, 0.2) for at in range(30)]
+    sent += [outcome(f"n{at}", 0, 2 * MINUTE_MS + at, of=f"n{at}") for at in range(verified)]
+    (status,) = of_kind(replayed_lines([document], [*sent, tick(HOUR_MS)]), "status")
+    return status
+
+
+def test_no_miss_is_no_good_news_where_no_unflagged_case_was_ever_looked_at():
+    unseen, looked_at = misses(0), misses(1)
+    assert (unseen["verdict"], unseen["reason"], unseen["estimate"]) == ("inconclusive", "verification_bias", {"n": 30})
+    assert (looked_at["verdict"], looked_at["estimate"]["value"], looked_at["estimate"]["n"]) == ("met", 0.0, 30)
