@@ -193,7 +193,7 @@ class Family:
     fields: Document
     a_day: float = 480.0
     courses: int = 200
-    horizon: int = 90
+    horizon: int = 45
 
     @property
     def described(self) -> Document:
@@ -210,7 +210,17 @@ FAMILIES = [
     Family("calibration_error", "month", {"ci_lower_above": 0.0}, 0.4, Sketched(SCORES), Sketched(FLATTER), {}, 240.0, 60, 50),
     Family("prevalence", "day", {"ci_lower_above": 0.12}, 0.06, labelled(SCORES), labelled(SCORES.with_ratio(1.6)), {}),
     Family("volume_vs_expected", "hour", {"p": 0.001}, 0.65, kept(1.0), kept(0.35), {}, courses=300),
-    Family("mix_shift", "day", {"p": 1e-4}, 0.18, mixed(*SEXES), mixed(*tilted(SEXES, 0.18)), {"axis": "sex"}, courses=300),
+    Family(
+        "mix_shift",
+        "day",
+        {"p": 1e-4},
+        0.18,
+        mixed(*SEXES),
+        mixed(*tilted(SEXES, 0.18)),
+        {"axis": "sex"},
+        courses=300,
+        horizon=90,
+    ),
     Family("ood_share", "day", {"above": 0.05}, 0.02, ood(0.02), ood(0.04), {}, horizon=150, courses=400),
     Family("ood_share", "day", {"ci_lower_above": 0.05}, 0.06, ood(0.02), ood(0.08), {}),
     Family("quality_mean", "day", {"ci_upper_below": 0.88}, 0.03, quality(0.9), quality(0.87), {}, 240.0),
