@@ -12,7 +12,7 @@ from surveillance.foresight.false_alarms import FalseAlarms, false_alarms_of, si
 from surveillance.foresight.monitor_cells import cells_of
 from surveillance.foresight.plain_limits import fitting_value, plain_limit
 from surveillance.foresight.quiet_time import QuietLines
-from surveillance.foresight.simulated_rate import CLEARLY, Rate
+from surveillance.foresight.simulated_rate import CLEARLY, Rate, in_quadrature
 from surveillance.manifest.manifest import Manifest
 from surveillance.manifest.metric_kind import MetricKind
 from surveillance.manifest.metrics_inputs import NormalChart
@@ -53,12 +53,14 @@ class Fit:
 @dataclass(frozen=True, slots=True)
 class BudgetLine:
     """`expected` false alarms per 30 days at a level over all monitors, with the standard `error` of what of it is simulated,
-    against the budget; None = no budget is stated."""
+    against the budget; None = no budget is stated. `error_down` = by which it may be too much: less than none is raised by no
+    monitor, so one that raised nothing in the simulation can only add."""
 
     level: str
     expected: float
     budget: float | None
     error: float = 0.0
+    error_down: float = 0.0
 
     @property
     def excess(self) -> float:
@@ -68,14 +70,19 @@ class BudgetLine:
     @property
     def fits(self) -> bool:
         """Whether nothing shows that the budget is exceeded: what chance of the simulation explains does not."""
-        return self.excess <= CLEARLY * self.error
+        return self.excess <= CLEARLY * self.error_down
 
 
 def budget_of(manifest: Manifest, alarms: Sequence[FalseAlarms]) -> list[BudgetLine]:
     """Sum and budget of each level."""
     budget, found = manifest.surveillance.false_alarm_budget.per_30_days, total_by_level(alarms)
     rates = {level: found.get(level, Rate(0.0)) for level in LEVELS}
-    return [BudgetLine(level, rate.per_30_days, budget.get(level), rate.error) for level, rate in rates.items()]
+    down = {level: in_quadrature(_error_down(one) for one in alarms if one.level == level) for level in LEVELS}
+    return [BudgetLine(level, rate.per_30_days, budget.get(level), rate.error, down[level]) for level, rate in rates.items()]
+
+
+def _error_down(one: FalseAlarms) -> float:
+    return min(one.error, (one.per_30_days or 0.0) / CLEARLY)
 
 
 def over_budget(budget: Sequence[BudgetLine]) -> list[Problem]:

@@ -117,13 +117,26 @@ def test_a_coincidence_is_as_rare_as_its_breaches_to_the_power() -> None:
 
 
 def test_only_an_excess_beyond_the_error_is_one() -> None:
-    within, beyond = BudgetLine("pause", 0.6, 0.5, 0.06), BudgetLine("pause", 0.6, 0.5, 0.04)
+    within, beyond = BudgetLine("pause", 0.6, 0.5, 0.06, 0.06), BudgetLine("pause", 0.6, 0.5, 0.04, 0.04)
     assert (within.fits, beyond.fits) == (True, False)
     assert over_budget([within]) == []
     assert len(over_budget([beyond])) == 1
     assert BudgetLine("pause", 0.4, 0.5, 0.0).fits
     assert Rate(0.1, 0.02, 0.5).fits(0.14)
     assert not Rate(0.1, 0.03, 0.5).fits(0.14)
+
+
+def test_a_monitor_that_raised_nothing_excuses_no_excess_of_the_others() -> None:
+    """What is known exactly is above the budget already; what was never seen in the simulation can only add to it."""
+    described = document([monitor("psi", "day", {"p": 0.02}, feature="px")])
+    described["surveillance"]["false_alarm_budget"] = {"per_30_days": {"pause": 0.001}}
+    known = [FalseAlarms("chart", "pause", 0.011, "exact"), FalseAlarms("quiet", "pause", 0.0, "simulated", 0.02)]
+    (line,) = (one for one in budget_of(parse_manifest(described), known) if one.level == "pause")
+    assert line.error == pytest.approx(0.02)
+    assert not line.fits
+    seen = [FalseAlarms("chart", "pause", 0.0009, "exact"), FalseAlarms("rare", "pause", 0.002, "simulated", 0.002)]
+    (line,) = (one for one in budget_of(parse_manifest(described), seen) if one.level == "pause")
+    assert line.fits
 
 
 def at_the_budget(part: float) -> Document:
