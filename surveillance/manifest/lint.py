@@ -16,6 +16,7 @@ from surveillance.manifest import (
     lint_monitors,
     lint_references,
     lint_run_lengths,
+    lint_sequential_tests,
     lint_sources,
     lint_spans,
 )
@@ -36,8 +37,8 @@ RULES_OF_RELEASE: tuple[Rule, ...] = (
 )
 """Rules that keep a manifest from release, or warn its authors."""
 
-RULES: tuple[Rule, ...] = (*RULES_OF_RELEASE, *lint_run_lengths.RULES)
-"""Every rule, in the order of the answer; run lengths are solved for, which takes about a second."""
+RULES: tuple[Rule, ...] = (*RULES_OF_RELEASE, *lint_run_lengths.RULES, *lint_sequential_tests.RULES)
+"""Every rule, in the order of the answer; run lengths and errors are solved for, which takes about a second."""
 
 RULES_OF_WATCHING: tuple[Rule, ...] = (
     lint_ids.ids_stand_once,

@@ -17,6 +17,7 @@ DRIFT, PROPORTION, IDENTITY = f"{MONITOR}[0]", f"{MONITOR}[1]", f"{MONITOR}[2]"
 VOLUME = {"per": "overall", "hour_of_week": {"all": [1] * 168}, "dispersion": 2}
 CHART = {"type": "cusum", "of": "feature_mean", "feature": "hr"}
 RATIO = {"type": "poisson_rate_ratio", "numerator": "alerts", "exposure": "encounters"}
+SPRT = {"type": "maxsprt_poisson", "expected_per_10k": 10.0, "T": 1.0, "alpha": 0.05}
 CUSUM = {"type": "bernoulli_cusum", "event": "miss", "p0": 0.1, "p1": 0.2}
 OVERRIDES = {"type": "rate", "numerator": "overrides", "denominator": "actioned_alerts"}
 GAP = {"type": "subgroup_gap", "event": "specificity"}
@@ -334,6 +335,7 @@ WARNINGS: list[tuple[tuple[Any, ...], str, str]] = [
     ((f"{PROPORTION}.metric.require_mature", True), f"{PROPORTION}.metric.require_mature", "no window ever matures"),
     (("surveillance.telemetry", {"schemas": ["inference/1"]}), f"{PROPORTION}.metric", "needs outcome events"),
     (extra(CUSUM, {"h": 5}), f"{MONITOR}[3].window", "expected per_label"),
+    (extra(SPRT, {"llr": 2.8}), f"{MONITOR}[3].limits.investigate.llr", "more than alpha 0.05, which needs llr 2.85394"),
     (designed(arl0_days=1e6), f"{MONITOR}[3].design.arl0_days.investigate", "h 3 gives a false alarm every"),
     (designed(hours=None), f"{MONITOR}[3].design.arl0_days.investigate", "cannot be checked without"),
     ((f"{DRIFT}.limits", {}), f"{DRIFT}.limits", "never opens an incident"),
@@ -519,3 +521,10 @@ def test_a_corrected_chart_has_the_run_length_of_its_corrected_parameters(edited
     labels = run_length(0.05 / 0.95, 0.1 / 0.9, 0.05 / 0.95, 3)
     assert lint(edited(*designed(arl0_days=labels / 11.4, **corrected))) == []
     assert len(lint(edited(*designed(arl0_days=1.1 * labels / 11.4, **corrected)))) == 1
+
+
+def test_a_sequential_test_that_holds_its_alpha_at_its_highest_level_is_as_it_should_be(edited):
+    """Known answer: critical value 2.853937 for T = 1 and alpha .05 (Kulldorff et al. 2011, table 1)."""
+    levels = {"investigate": {"llr": 1.0}, "pause": {"llr": 2.853937}, "rollback_or_field_safety": None}
+    watched = monitor(SPRT, {"llr": 1.0}) | {"limits": levels}
+    assert [one for one in lint(edited(f"{MONITOR}[3]", watched)) if "alpha" in one.message] == []

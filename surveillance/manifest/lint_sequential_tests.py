@@ -1,0 +1,38 @@
+"""Rule on sequential tests: the error that a test states is that which its limit leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detectors.maxsprt_poisson import critical_value, performance
+from surveillance.errors import Problem
+from surveillance.manifest.lint_view import LintView
+from surveillance.manifest.metrics_safety import MaxSprtPoisson
+
+_ROUNDING = 0.01
+"""By how much more than alpha a test may err: limits are written rounded."""
+
+
+_LONGEST = 2_000.0
+"""Expected events by the horizon of the longest test that is worked out: time grows with their square, 2,000 take .2 s."""
+
+
+def limits_hold_the_stated_error(view: LintView) -> Iterator[Problem]:
+    """`alpha` of a MaxSPRT, against the highest `llr` of its levels; milder levels are meant to be reached sooner."""
+    for path, monitor in view.monitors:
+        metric = monitor.metric
+        limits = {level: limit.llr for level, limit in monitor.limits.by_level.items() if limit.llr is not None}
+        if not isinstance(metric, MaxSprtPoisson) or not limits or metric.horizon > _LONGEST:
+            continue
+        level = max(limits, key=lambda one: limits[one])
+        errs = performance(limits[level], metric.horizon, minimum_events=metric.minimum_events).power
+        if errs > (1 + _ROUNDING) * metric.alpha:
+            needed = critical_value(metric.horizon, metric.alpha, minimum_events=metric.minimum_events)
+            message = (
+                f"llr {limits[level]:g} is reached by T with probability {errs:.3g} when nothing is wrong, more than alpha "
+                f"{metric.alpha:g}, which needs llr {needed:.6g}"
+            )
+            yield Problem(f"{path}.limits.{level}.llr", message, "warning")
+
+
+RULES = (limits_hold_the_stated_error,)
