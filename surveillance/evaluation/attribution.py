@@ -8,7 +8,7 @@ about limits and moves no verdict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from surveillance.arrays import Float, Int
 from surveillance.evaluation.evidence import Evidence, reason_of
 from surveillance.evaluation.judging import Subject
 from surveillance.evaluation.mirror import Table
+from surveillance.evaluation.moved_rows import Moved, moved_rows
 from surveillance.evaluation.side_by_side import version_tables
 from surveillance.manifest.model_monitors import Monitor
 from surveillance.panes.groups import scope_of
@@ -33,6 +34,8 @@ HISTORY_MS = 28 * DAY_MS
 _MOST_LEVELS = 50
 """Levels of a field that are told apart, the largest first; the rest are one."""
 _REST = "(other levels)"
+_DIGITS = 9
+"""Shares that are equal to so many digits are the same rows."""
 
 
 class _Split(NamedTuple):
@@ -143,6 +146,13 @@ class _Share(NamedTuple):
     level: str
     estimate: Estimate
     of_rows: float
+    is_new: bool = False
+    """The level was not there before."""
+
+    @property
+    def rank(self) -> tuple[float, bool]:
+        """What it has more of the change than of the rows; of two levels that are the same rows, the new one goes first."""
+        return round(self.estimate.value - self.of_rows, _DIGITS), self.is_new
 
 
 def _explained(subject: Subject, splits: Sequence[_Split]) -> dict[str, Any]:
@@ -150,23 +160,42 @@ def _explained(subject: Subject, splits: Sequence[_Split]) -> dict[str, Any]:
     found: list[_Share] = []
     refused: Outcome = Insufficient(Reason.NO_EXPOSURE)
     for split in splits:
-        outcomes = explained_share(split.before, split.after) if len(split.levels) > 1 else []
-        for level, one, of_rows in zip(split.levels, outcomes, _row_shares(split), strict=False):
+        for one in _of_field(subject, split, splits) if len(split.levels) > 1 else []:
             if isinstance(one, Insufficient):
                 refused = one
             else:
-                found.append(_Share(split.field, level, one, of_rows))
-        found += _spread_further(subject, split)
+                found.append(one)
     if not found:
         return {"reason": reason_of(refused)}
-    most = max(found, key=lambda one: one.estimate.value - one.of_rows)
+    most = max(found, key=lambda one: one.rank)
     of = {"field": _public(most.field), "level": most.level}
     return of | _share(most.estimate) | {"n": most.estimate.n, "of_rows": most.of_rows}
 
 
+def _of_field(subject: Subject, split: _Split, splits: Sequence[_Split]) -> Iterator[_Share | Insufficient]:
+    """The shares of its levels. Equipment that lost rows to new equipment is another selection of what it was, and explains
+    nothing; the new has the change of the rows that moved to it."""
+    moved: Moved | Insufficient = Moved(split.before, np.zeros(len(split.levels), np.bool_), rest_changed=False)
+    if _is_equipment(subject, split.field):
+        others = [rows for one in splits if one.field != split.field for rows in zip(one.before, one.after, strict=True)]
+        moved = moved_rows(split.before, split.after, others)
+    if isinstance(moved, Insufficient):
+        yield moved
+        return
+    # New equipment that came when nothing else changed has no rows of before to share the change with.
+    of_rows = _row_shares(moved.before if moved.rest_changed else split.before, split.after)
+    outcomes = explained_share(moved.before, split.after)
+    for at, one in enumerate(outcomes):
+        if isinstance(one, Insufficient):
+            yield one
+        elif not moved.lost[at]:
+            yield _Share(split.field, split.levels[at], one, of_rows[at], is_new=not split.before[at].any())
+    yield from _spread_further(subject, split)
+
+
 def _spread_further(subject: Subject, split: _Split) -> list[_Share]:
     """Known equipment of which more is in use than before explains what its mix does: the level that has spread most."""
-    if len(split.levels) < 2 or not _is_equipment(subject, split.field):
+    if not _is_equipment(subject, split.field):
         return []
     mix = mix_share(split.before, split.after)
     if isinstance(mix, Insufficient) or mix.lower <= 0.5:
@@ -183,9 +212,9 @@ def _is_equipment(subject: Subject, field: str) -> bool:
     return field == VERSION or axis_source(subject.plan.manifest, field).startswith("device_context.")
 
 
-def _row_shares(split: _Split) -> list[float]:
-    sides = [counts.sum(axis=1) / max(int(counts.sum()), 1) for counts in (split.before, split.after)]
-    return np.mean(sides, axis=0).tolist() if len(split.levels) else []
+def _row_shares(before: Int, after: Int) -> list[float]:
+    shares: list[float] = np.mean([counts.sum(axis=1) / max(int(counts.sum()), 1) for counts in (before, after)], axis=0).tolist()
+    return shares
 
 
 def _share(estimate: Estimate) -> dict[str, Any]:

@@ -119,18 +119,19 @@ def _of_label_chart(manifest: Manifest, field: FieldAssumptions, monitor: Monito
     for level, limit in manifest_levels(monitor).items():
         if limit.h is None:
             continue
-        rate = 0.0
+        rate, how = 0.0, ""
         for axes in monitor.axes or ((),):
             for scope in scopes_of(manifest, field, axes):
-                rate += scope.alike * 30 / chart_days(LabelChart(metric, field, scope.share), limit.h)
-        found.append(FalseAlarms(monitor.id, level, rate, "run length of the chart, label by label"))
+                chart = LabelChart(manifest, metric, field, scope.share)
+                rate, how = rate + scope.alike * 30 / chart_days(chart, limit.h), chart.how
+        found.append(FalseAlarms(monitor.id, level, rate, how))
     return found
 
 
 def chart_days(chart: LabelChart, h: float) -> float:
     """Days between false alarms; infinite where there is no such chart, which lint names."""
     try:
-        return chart.arl0_days(h)
+        return chart.days_between_false_alarms(h)
     except ValueError:
         return math.inf
 

@@ -230,24 +230,23 @@ def _by_label_chart(
     rises = metric.p1 > metric.p0
     text = f"share of {_EVENTS[metric.event]} {'rises' if rises else 'falls'} by {{:.3g}}"
     most = 0.99 - metric.p0 if rises else metric.p0
-    delay_days = field.label_delay_h / 24
 
     def harmful(effect: float) -> float:
         return metric.p0 + effect if rises else max(metric.p0 - effect, 0.0)
 
     for axes in monitor.axes or ((),):
         for scope in scopes_of(manifest, field, axes):
-            chart = LabelChart(metric, field, scope.share)
+            chart = LabelChart(manifest, metric, field, scope.share)
             effect = min(stated.effect, most)
             days = chart.days(harmful(effect), h, stated.power)
             quiet_days = _QUIET_PART * chart_days(chart, h)
-            left_days = min(stated.within_days, quiet_days) - delay_days
+            left_days = min(stated.within_days, quiet_days) - chart.delay_days
 
             def seen(size: float, chart: LabelChart = chart, left_days: float = left_days) -> bool:
                 return left_days > 0 and chart.signals_within(harmful(size), h, stated.power, left_days)
 
             smallest = smallest_seen(seen, most) if seen(most) else None
-            delayed = None if days is None else days + delay_days
+            delayed = None if days is None else days + chart.delay_days
             words = _in_words(text, smallest, noisy=quiet_days < stated.within_days)
             yield ForeseenHarm(monitor.id, scope.scope, scope.alike, level, text.format(effect), delayed, smallest, words)
 

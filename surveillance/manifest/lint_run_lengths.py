@@ -14,7 +14,10 @@ SHORTFALL = 0.05
 
 
 def stated_run_lengths_hold(view: LintView) -> Iterator[Problem]:
-    """`design.arl0_days` of a CUSUM of misses or false alerts, against its `h` and the labels expected per day."""
+    """`design.arl0_days` of a CUSUM of misses or false alerts, against its `h` and the labels expected per day.
+
+    A design is stated label by label. The forecast of false alarms folds labels as the evaluator does, which is rarer.
+    """
     for path, monitor in view.monitors:
         metric = monitor.metric
         if not isinstance(metric, BernoulliCusum) or metric.event == "override" or monitor.design is None:
@@ -30,7 +33,7 @@ def stated_run_lengths_hold(view: LintView) -> Iterator[Problem]:
                 yield Problem(place, f"cannot be checked without {needed}", "warning")
             elif days < (1 - SHORTFALL) * stated_days:
                 message = (
-                    f"h {limits[level]:g} gives a false alarm every {days:.3g} days, not every {stated_days:g}; "
+                    f"h {limits[level]:g} gives a false alarm every {days:.3g} days label by label, not every {stated_days:g}; "
                     "a higher h makes it rarer"
                 )
                 yield Problem(place, message, "warning")
@@ -44,7 +47,7 @@ def _days(manifest: Manifest, metric: BernoulliCusum, h: float) -> float | None:
     from surveillance.foresight.label_charts import LabelChart
 
     try:
-        days = LabelChart(metric, assumptions_of(manifest), 1.0).arl0_days(h)
+        days = LabelChart(manifest, metric, assumptions_of(manifest), 1.0).arl0_days(h)
     except ValueError:
         return None
     return days if days > 0 else None

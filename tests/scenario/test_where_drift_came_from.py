@@ -82,6 +82,33 @@ def test_firmware_that_one_scanner_had_before_it_came_to_all_is_named() -> None:
     assert incident["attribution"]["kind"] == "within_stratum"
 
 
+def updated(vendor: str, *, drifts: str, seed: int, shift: float = 1.0) -> Line:
+    """The incident of a fleet in which every scanner of one vendor gets new firmware, as one vendor's images brighten."""
+    plan = Plan(
+        drifts=lambda one: one.is_after and one.vendor == drifts,
+        shift=shift,
+        firmware=lambda one: "2.0" if one.is_after and one.vendor == vendor else "1.0",
+        seed=seed,
+    )
+    return drift_incident(plan)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("vendor", "shift"), [("VendorA", -1.0), ("VendorB", 1.0)])
+def test_new_firmware_of_one_vendor_is_named_and_not_the_old_that_only_the_other_still_has(
+    vendor: str, shift: float, seed: int
+) -> None:
+    # What is left of firmware 1.0 is the other vendor alone, whose images always differed: another selection, no change.
+    assert says(updated(vendor, drifts=vendor, seed=seed, shift=shift), "firmware", "2.0")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("drifts", ["VendorA", "VendorB"])
+def test_new_firmware_that_changes_nothing_is_not_named_where_the_other_vendor_drifts(drifts: str, seed: int) -> None:
+    other = {"VendorA": "VendorB", "VendorB": "VendorA"}[drifts]
+    assert says(updated(other, drifts=drifts, seed=seed, shift=1.5), "vendor", drifts)
+
+
 def test_the_new_version_beside_the_old_one_is_named_and_the_old_one_stays_quiet() -> None:
     plan = Plan(drifts=lambda one: one.is_after and one.release == "triage-2", scanners=BOTH_VERSIONS)
     lines = told(plan, manifest(), manifest(release=2))

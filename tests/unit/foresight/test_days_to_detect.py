@@ -118,7 +118,7 @@ def test_charts_of_labels() -> None:
     manifest = manifest_of(described)
     metric = manifest.surveillance.monitors[0].metric
     assert isinstance(metric, BernoulliCusum)
-    foretold = LabelChart(metric, assumptions_of(manifest), 1.0).days(0.2, 4.0, 0.8)
+    foretold = LabelChart(manifest, metric, assumptions_of(manifest), 1.0).days(0.2, 4.0, 0.8)
     assert foretold is not None
     event, nonevent = (float(one) for one in weights(0.1, 0.2))
     draws, waited = chance("label by label"), []
