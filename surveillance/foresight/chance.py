@@ -1,4 +1,4 @@
-"""Draws that are the same each time: the seed is the manifest's digest and what is drawn for. They decide nothing."""
+"""Draws that are the same each time: named by a seed and by what is drawn for. They decide nothing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Chance = np.random.Generator
 
 
 def chance(*names: str) -> Chance:
-    """A generator for a manifest's digest and a purpose; equal names give equal draws.
+    """A generator for a seed and a purpose; equal names give equal draws.
 
-    >>> int(chance("sha256:0", "site").integers(1000)) == int(chance("sha256:0", "site").integers(1000))
+    >>> int(chance("rm-1", "site").integers(1000)) == int(chance("rm-1", "site").integers(1000))
     True
     """
     seed = hashlib.sha256("\n".join(names).encode()).digest()

@@ -54,7 +54,7 @@ class FalseAlarms:
     error: float = 0.0
 
 
-def false_alarms_of(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> list[FalseAlarms]:
+def false_alarms_of(manifest: Manifest, seed: str, field: FieldAssumptions, monitor: Monitor) -> list[FalseAlarms]:
     """False alarms of a monitor by level, mildest first; none of one that opens no incident."""
     levels = manifest_levels(monitor)
     if monitor.dry_run or not levels:
@@ -69,19 +69,19 @@ def false_alarms_of(manifest: Manifest, digest: str, field: FieldAssumptions, mo
     if is_periodic(monitor):
         return [_of_periods(manifest, field, monitor, level) for level in levels]
     if not cells_of(manifest, field, monitor):
-        return [_without_cells(manifest, digest, field, monitor, level, limit) for level, limit in levels.items()]
-    _, time = simulated(manifest, digest, field, monitor)
+        return [_without_cells(manifest, seed, field, monitor, level, limit) for level, limit in levels.items()]
+    _, time = simulated(manifest, seed, field, monitor)
     return [_of_time(monitor, level, time) for level in levels]
 
 
 def _without_cells(
-    manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, limit: LevelLimit
+    manifest: Manifest, seed: str, field: FieldAssumptions, monitor: Monitor, level: str, limit: LevelLimit
 ) -> FalseAlarms:
     """By a simpler monitor that alarms when this one does, else by what its test allows."""
     simpler = stand_in(manifest, field, monitor, level)
     if simpler is None:
         return FalseAlarms(monitor.id, level, *_nominal(manifest, field, monitor, limit))
-    _, time = _precisely(simpler.manifest, digest, simpler.field, simpler.cells)
+    _, time = _precisely(simpler.manifest, seed, simpler.field, simpler.cells)
     return _of_time(monitor, level, time)
 
 
@@ -90,22 +90,22 @@ def _of_time(monitor: Monitor, level: str, time: QuietTime) -> FalseAlarms:
     return FalseAlarms(monitor.id, level, rate.per_30_days, time.how(level), rate.error)
 
 
-def simulated(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor) -> tuple[QuietLines, QuietTime]:
+def simulated(manifest: Manifest, seed: str, field: FieldAssumptions, monitor: Monitor) -> tuple[QuietLines, QuietTime]:
     """Simulated windows of a monitor that judges sums, and what it raises on them."""
-    return _precisely(manifest, digest, field_of(manifest, field, monitor), cells_of(manifest, field, monitor))
+    return _precisely(manifest, seed, field_of(manifest, field, monitor), cells_of(manifest, field, monitor))
 
 
-def _precisely(manifest: Manifest, digest: str, field: FieldAssumptions, cells: Sequence[Cell]) -> tuple[QuietLines, QuietTime]:
+def _precisely(manifest: Manifest, seed: str, field: FieldAssumptions, cells: Sequence[Cell]) -> tuple[QuietLines, QuietTime]:
     """Over more time where the first leaves too large an error, as far as the time for a forecast allows."""
     monitor, budget = cells[0].series.monitor, manifest.surveillance.false_alarm_budget.per_30_days
     if are_simulated_together(manifest, monitor):
         cells = one_by_one(list(cells))
-    lines = QuietLines(manifest, digest, field, cells)
+    lines = QuietLines(manifest, seed, field, cells)
     time = lines.judged(manifest, [cell.series for cell in cells])
     most = min(MOST_LOOKS, round(JUDGED_LOOKS / time.distinct))
     if most <= FIRST_LOOKS or are_judged_together(manifest, monitor) or time.is_precise(budget):
         return lines, time
-    lines = QuietLines(manifest, digest, field, cells, most)
+    lines = QuietLines(manifest, seed, field, cells, most)
     return lines, lines.judged(manifest, [cell.series for cell in cells])
 
 

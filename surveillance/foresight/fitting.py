@@ -100,7 +100,7 @@ def over_budget(budget: Sequence[BudgetLine]) -> list[Problem]:
 
 
 def fits_of(
-    manifest: Manifest, digest: str, field: FieldAssumptions, alarms: Sequence[FalseAlarms], lines: Sequence[BudgetLine]
+    manifest: Manifest, seed: str, field: FieldAssumptions, alarms: Sequence[FalseAlarms], lines: Sequence[BudgetLine]
 ) -> Iterator[Fit]:
     """For each level whose sum is above its budget, what would bring its worst monitors to an equal share of the budget."""
     for line in lines:
@@ -112,21 +112,21 @@ def fits_of(
         for one in above[:WORST]:
             monitor = manifest.monitor(one.monitor_id)
             assert monitor is not None
-            yield _fit(manifest, digest, field, monitor, line.level, share)
+            yield _fit(manifest, seed, field, monitor, line.level, share)
 
 
-def _fit(manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, share: float) -> Fit:
+def _fit(manifest: Manifest, seed: str, field: FieldAssumptions, monitor: Monitor, level: str, share: float) -> Fit:
     limit = monitor.limits.by_level[level]
 
     def fit(key: str | None, now: float | None, found: float | None) -> Fit:
         return Fit(monitor.id, level, key, now, found, share)
 
-    rate = _by_its_type(manifest, digest, field, level)
+    rate = _by_its_type(manifest, seed, field, level)
     if isinstance(monitor.metric, BernoulliCusum | NormalChart) and limit.h is not None:
         return fit("h", limit.h, _smallest(limit.h, lambda h: rate(with_limit(monitor, level, "h", h)).fits(share)))
     if isinstance(monitor.metric, MaxSprtPoisson) and limit.llr is not None:
         return fit("llr", limit.llr, _smallest(limit.llr, lambda llr: rate(with_limit(monitor, level, "llr", llr)).fits(share)))
-    lines = simulated(manifest, digest, field, monitor)[0] if cells_of(manifest, field, monitor) else None
+    lines = simulated(manifest, seed, field, monitor)[0] if cells_of(manifest, field, monitor) else None
     if lines is not None:
         rate = _on_the_same_windows(manifest, lines, level)
     if limit.p is not None:
@@ -174,9 +174,9 @@ def _first(
     return next((value for value in values if rate(with_limit(monitor, level, key, value)).fits(share)), None)
 
 
-def _by_its_type(manifest: Manifest, digest: str, field: FieldAssumptions, level: str) -> Callable[[Monitor], Rate]:
+def _by_its_type(manifest: Manifest, seed: str, field: FieldAssumptions, level: str) -> Callable[[Monitor], Rate]:
     def rate(changed: Monitor) -> Rate:
-        found = false_alarms_of(manifest, digest, field, changed)
+        found = false_alarms_of(manifest, seed, field, changed)
         rates = (Rate(one.per_30_days, one.error, 1.0) for one in found if one.level == level and one.per_30_days is not None)
         return next(rates, Rate(0.0))
 

@@ -33,14 +33,17 @@ class Forecast:
     blind_spots: tuple[Problem, ...]
 
 
-def foresee(manifest: Manifest, digest: str) -> Forecast:
-    """The forecast of a manifest for an average month; the same each time for one digest."""
+def foresee(manifest: Manifest, seed: str) -> Forecast:
+    """The forecast of a manifest for an average month; the same each time for one seed.
+
+    With the id of the manifest as seed a revision moves the figures of what it changes, and no others by chance.
+    """
     manifest = without_season(manifest)
     field = assumptions_of(manifest)
     monitors = manifest.surveillance.monitors
-    alarms = [one for monitor in monitors for one in false_alarms_of(manifest, digest, field, monitor)]
+    alarms = [one for monitor in monitors for one in false_alarms_of(manifest, seed, field, monitor)]
     budget = budget_of(manifest, alarms)
-    stated, foreseen = power_of(manifest, digest)
+    stated, foreseen = power_of(manifest, seed)
     return Forecast(
         assumptions=(
             *field.told,
@@ -52,7 +55,7 @@ def foresee(manifest: Manifest, digest: str) -> Forecast:
         false_alarms=tuple(alarms),
         budget=tuple(budget),
         over_budget=tuple(over_budget(budget)),
-        fits=tuple(fits_of(manifest, digest, field, alarms, budget)),
+        fits=tuple(fits_of(manifest, seed, field, alarms, budget)),
         stated=stated,
         foreseen=foreseen,
         blind_spots=tuple(blind_spots(manifest, foreseen, stated)),
@@ -60,13 +63,13 @@ def foresee(manifest: Manifest, digest: str) -> Forecast:
 
 
 def power_of(
-    manifest: Manifest, digest: str, *, effect: float | None = None, power: float | None = None
+    manifest: Manifest, seed: str, *, effect: float | None = None, power: float | None = None
 ) -> tuple[Stated, tuple[ForeseenHarm, ...]]:
     """What each monitor and scope would see of the stated harm, and how soon; `effect` and `power` replace the manifest's."""
     manifest = without_season(manifest)
     field, stated = assumptions_of(manifest), stated_harm(manifest, effect, power)
     return stated, tuple(
-        one for monitor in manifest.surveillance.monitors for one in foreseen_harms(manifest, digest, field, monitor, stated)
+        one for monitor in manifest.surveillance.monitors for one in foreseen_harms(manifest, seed, field, monitor, stated)
     )
 
 

@@ -88,7 +88,7 @@ def stated_harm(manifest: Manifest, effect: float | None = None, power: float | 
 
 
 def foreseen_harms(
-    manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, stated: Stated
+    manifest: Manifest, seed: str, field: FieldAssumptions, monitor: Monitor, stated: Stated
 ) -> Iterator[ForeseenHarm]:
     """What the monitor would see, scope by scope; nothing where that cannot be said of its type."""
     level = next((level for level in LEVELS if level in monitor.limits.by_level), None)
@@ -105,7 +105,7 @@ def foreseen_harms(
     elif monitor.metric.type in AT_ONCE:
         yield from _at_once(manifest, monitor, level)
     else:
-        yield from _by_windows(manifest, digest, field, monitor, level, stated)
+        yield from _by_windows(manifest, seed, field, monitor, level, stated)
 
 
 def _in_words(text: str, smallest: float | None, *, noisy: bool) -> str:
@@ -116,11 +116,11 @@ def _in_words(text: str, smallest: float | None, *, noisy: bool) -> str:
 
 
 def _by_windows(
-    manifest: Manifest, digest: str, field: FieldAssumptions, monitor: Monitor, level: str, stated: Stated
+    manifest: Manifest, seed: str, field: FieldAssumptions, monitor: Monitor, level: str, stated: Stated
 ) -> Iterator[ForeseenHarm]:
     simpler = stand_in(manifest, field, monitor, level)
     if simpler is not None:
-        yield from _by_stand_in(digest, simpler, monitor, level, stated)
+        yield from _by_stand_in(seed, simpler, monitor, level, stated)
         return
     harm = harm_of(monitor, stated.effect)
     if harm is None:
@@ -128,7 +128,7 @@ def _by_windows(
     delay_days = field.label_delay_h / 24 if isinstance(monitor.metric, Labelled) else 0.0
     cells, field = cells_of(manifest, field, monitor), field_of(manifest, field, monitor)
     for cell in cells:
-        onset = Onset(manifest, digest, field, cell, level, peers_of(cell, cells))
+        onset = Onset(manifest, seed, field, cell, level, peers_of(cell, cells))
         detector = Detector(manifest, onset, cell, level, delay_days)
         days = detector.days(harm, stated.power)
         smallest = detector.smallest(harm, stated.within_days, stated.power)
@@ -139,14 +139,14 @@ def _by_windows(
         yield _of_scope(monitor, cell.scope, level, harm, days, smallest, onset.shortfall, noisy=noisy)
 
 
-def _by_stand_in(digest: str, simpler: StandIn, monitor: Monitor, level: str, stated: Stated) -> Iterator[ForeseenHarm]:
+def _by_stand_in(seed: str, simpler: StandIn, monitor: Monitor, level: str, stated: Stated) -> Iterator[ForeseenHarm]:
     harm = (
         Harm(SLOWER, "waits get {:.3g} times as long", 50.0)
         if simpler.waits is not None
         else Harm(0.5, "labels fall by {:.0%}", 0.99, falls=True)
     )
     for cell, scope in zip(simpler.cells, simpler.scopes, strict=True):
-        onset = Onset(simpler.manifest, digest, simpler.field, cell, level)
+        onset = Onset(simpler.manifest, seed, simpler.field, cell, level)
         detector = Detector(simpler.manifest, onset, cell, level, 0.0, simpler.after)
         days, smallest = detector.days(harm, stated.power), detector.smallest(harm, stated.within_days, stated.power)
         covered = coverage_seen(simpler.manifest, monitor)

@@ -53,14 +53,14 @@ class Onset:
     """
 
     def __init__(
-        self, manifest: Manifest, digest: str, field: FieldAssumptions, cell: Cell, level: str, peers: Sequence[Cell] = ()
+        self, manifest: Manifest, seed: str, field: FieldAssumptions, cell: Cell, level: str, peers: Sequence[Cell] = ()
     ) -> None:
         monitor = cell.series.monitor
         window = manifest.surveillance.window(monitor.window) if monitor.window is not None else None
         self._examiner = Examiner(manifest, cell.series, cell.scope.scope, round(cell.scope.alike) + len(peers))
         self._manifest, self._peers, self._together = manifest, peers, are_judged_together(manifest, monitor)
         self._cell, self._field, self._level = cell, field, level
-        self._names = (digest, monitor.id, str(cell.scope.scope), level)
+        self._names = (seed, monitor.id, str(cell.scope.scope), level)
         self.size_ms = window.size_ms if window is not None else DAY_MS
         self.slide_ms = steps_of(window.size_ms, window.slide_ms)[1] if window is not None else DAY_MS
         self.spans = self._spans()

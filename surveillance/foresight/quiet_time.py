@@ -119,10 +119,10 @@ class QuietLines:
     """
 
     def __init__(
-        self, manifest: Manifest, digest: str, field: FieldAssumptions, cells: Sequence[Cell], looks: int = FIRST_LOOKS
+        self, manifest: Manifest, seed: str, field: FieldAssumptions, cells: Sequence[Cell], looks: int = FIRST_LOOKS
     ) -> None:
         self.manifest, self.cells = manifest, tuple(cells)
-        self._digest, self._field = digest, field
+        self._seed, self._field = seed, field
         self._monitor = cells[0].series.monitor
         window = manifest.surveillance.window(self._monitor.window) if self._monitor.window is not None else None
         self._size_ms = window.size_ms if window is not None else None
@@ -147,10 +147,10 @@ class QuietLines:
         return [max(1, looks // _YEAR_STEPS) * _YEAR_STEPS for looks in found]
 
     def _line(self, number: int, cell: Cell, looks: int) -> _Line:
-        draws = chance(self._digest, self._monitor.id, str(number))
+        draws = chance(self._seed, self._monitor.id, str(number))
         steps, stride, step_ms = looks + self._stride - 1, self._stride, self._step_ms
         # Days that are odd for everyone are so for all scopes at once where their looks are set against each other.
-        common = (chance(self._digest, self._monitor.id, "common") if self._joint else draws).standard_normal(steps)
+        common = (chance(self._seed, self._monitor.id, "common") if self._joint else draws).standard_normal(steps)
         cases = drawn_cases(draws, self._field, cell.scope.share, expected_cases(self._field, cell.scope.share, step_ms, steps))
         drawn = cell.world.draw(draws, cases, common)
         examiner = Examiner(self.manifest, cell.series, cell.scope.scope)
