@@ -25,6 +25,15 @@ log = logging.getLogger(__name__)
 
 LEAVE_WITHIN_S = 5
 BACKLOG = 128
+_MEND = (
+    "choose a free port (PMS_API_PORT or --api-port; 0 picks one), or stop what uses it; PMS_API_HOST names an address of this "
+    "machine"
+)
+
+
+def check_address(host: str, port: int, mend: str = _MEND) -> None:
+    """Raises InvalidInput, with `mend`, where the address cannot be listened on: asked before anything else is started."""
+    _listener(host, port, mend).close()
 
 
 async def serve_api(offer: ApiOffer, stop: asyncio.Event) -> None:
@@ -77,17 +86,13 @@ class _Server(uvicorn.Server):
         self._answering()
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _listener(host: str, port: int, mend: str = _MEND) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a host name"
-        raise InvalidInput(
-            f"the API cannot listen on {host} port {port}: {why}",
-            "choose a free port (PMS_API_PORT or --api-port; --port of the demo; 0 picks one), or stop what uses it; "
-            "PMS_API_HOST names an address of this machine",
-        ) from error
+        raise InvalidInput(f"the API cannot listen on {host} port {port}: {why}", mend) from error
 
 
 def _url(host: str, listener: socket.socket) -> str:

@@ -144,7 +144,9 @@ async def _serve(service: Service, stop: asyncio.Event) -> None:
     try:
         await service(stop)
     except Exception as error:
-        logger.exception("a service of the worker failed: %s", type(error).__name__)
+        # Our own errors say what happened and how to mend it: no traceback says more.
+        told = None if isinstance(error, SurveillanceError) else error
+        logger.error("a service of the worker failed: %s", error if told is None else type(error).__name__, exc_info=told)
         stop.set()
         raise
 

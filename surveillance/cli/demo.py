@@ -21,26 +21,32 @@ from surveillance.settings import Settings, variable_name
 
 KAFKA_SCRIPT = Path(__file__).parents[2] / "deploy" / "kafka.py"
 BOOTSTRAP = variable_name("kafka_bootstrap")
+PORT = 8080
 
 
 @click.command()
 @click.option("--kafka", is_flag=True, help="Run over a real Apache Kafka, started for the demo (needs Java and Maven once).")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port of the page; 0 picks a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Port of the page; 0 picks a free one, as --once does. [default: {PORT}]",
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 @click.option("--once", is_flag=True, help="Run the story to its end, print the incidents and exit 0.")
 @click.pass_context
-def demo(context: click.Context, kafka: bool, port: int, no_browser: bool, once: bool) -> int:
+def demo(context: click.Context, kafka: bool, port: int | None, no_browser: bool, once: bool) -> int:
     """Show the whole pipeline on a simulated fleet.
 
     12 sites, 4 vendors, 40 devices, 14 days of telemetry: one site's scanner firmware shifts an input, then sensitivity drops
     for patients over 75. Incidents are printed as they open, and listed on a local page.
     """
     _quieten(context.find_root())
-    from api.server import serve_api
-    from streams.demo import run_demo
+    from api.server import check_address, serve_api
+    from streams.demo import HOST, run_demo
 
+    if port is None:
+        port = 0 if once else PORT
+    check_address(HOST, port, "choose a free port (--port; 0 picks one), or stop what uses it")
     return run_demo(
         broker=_broker() if kafka else None,
         port=port,

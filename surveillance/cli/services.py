@@ -17,9 +17,10 @@ log = logging.getLogger(__name__)
 def up(settings: Settings) -> int:
     """Run everything in one process: worker, evaluator, API."""
     _announce(settings)
-    from api.server import serve_api
+    from api.server import check_address, serve_api
     from streams.services import run_up
 
+    check_address(settings.api_host, settings.api_port)
     return run_up(settings, serve_api)
 
 

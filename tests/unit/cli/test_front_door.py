@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,16 @@ def test_a_file_to_publish_that_is_not_there_is_told_before_any_broker_is_asked(
 def test_an_api_that_does_not_answer_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--api", "http://127.0.0.1:1"]) == 1
     assert "no API answers at http://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_up_tells_a_port_that_is_taken_before_it_starts_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert run(["up", "--store", "memory", "--kafka-bootstrap", "127.0.0.1:1", "--api-port", port]) == 1
+    said = capsys.readouterr().err
+    assert f"error: the API cannot listen on 127.0.0.1 port {port}: " in said
+    assert "to mend: choose a free port (PMS_API_PORT or --api-port" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("command", ["up", "worker", "evaluator", "api", "status"])
