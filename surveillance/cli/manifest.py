@@ -68,9 +68,9 @@ def _forecast(path: Path) -> Forecast:
     from surveillance.foresight.forecast import foresee
     from surveillance.manifest.parse import load_manifest
 
-    found, _, digest = load_manifest(path)
+    found, _, _ = load_manifest(path)
     click.echo(f"{path}: simulating what its monitors will do; --no-forecast leaves this out", err=True)
-    return foresee(found, digest)
+    return foresee(found, found.manifest_id)
 
 
 def _print_json(source: str, problems: Sequence[Problem], forecast: Forecast | None) -> None:
@@ -118,9 +118,9 @@ def power(file: Path, effect: float | None, power: float | None, as_json: bool) 
     from surveillance.foresight.forecast_lines import power_body, power_text
     from surveillance.manifest.parse import load_manifest
 
-    found, _, digest = load_manifest(file)
+    found, _, _ = load_manifest(file)
     click.echo(f"{file}: simulating what its monitors see", err=True)
-    stated, foreseen = power_of(found, digest, effect=effect, power=power)
+    stated, foreseen = power_of(found, found.manifest_id, effect=effect, power=power)
     if as_json:
         click.echo(json.dumps({"source": str(file)} | power_body(stated, foreseen), ensure_ascii=False))
         return
