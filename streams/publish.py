@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from streams.file_lines import check_readable, read_lines
+from streams.file_lines import STDIN, check_readable, read_lines
 from streams.producer import BATCH_BYTES, LINGER_MS, REQUEST_BYTES, BrokerProducer, Message, send_batches
 from streams.publish_state import PublishState, StateFile, lines_in_log, log_ends
 from streams.security import PLAINTEXT, Security
@@ -26,6 +26,8 @@ from surveillance.manifest.digest import canonical_bytes, manifest_digest
 from surveillance.times import from_text, to_text
 
 CHUNK_LINES = 5_000
+FIRST_LINES = 100
+"""Where none of so many is a JSON object, the file is none of events."""
 STATE_FOLDER = Path.home() / ".local" / "state" / "pms"
 JSON_HEADER = ("content-type", b"application/json")
 TIME_FIELDS = ("ingest_time", "sent_time", "event_time")
@@ -63,13 +65,16 @@ def publish_files(
     """Sends every line of the files, in order, each to the partition of its device, then a tick to every partition.
 
     A publication that was interrupted, even by SIGKILL, goes on exactly after the last line in the log when the same
-    files are published to the same topic again. Raises InvalidInput for files or a broker that cannot be used.
+    files are published to the same topic again. Raises InvalidInput for files or a broker that cannot be used, and for a file
+    whose first lines are no events: nothing of it is sent. One that has unreadable lines among others is sent whole.
     """
     for path in paths:
         check_readable(path)
+        if _can_be_read_again(path):
+            _check_events(path, list(islice(read_lines(path), FIRST_LINES)))
     log = check_log(bootstrap, TopicNames.under(prefix).telemetry, security)
     state_file = StateFile(state_folder, log, paths)
-    lines = (line for path in paths for line in read_lines(path))
+    lines = (line for path in paths for line in _lines(path))
     publication = _Publication(bootstrap, log, security, state_file, progress)
     try:
         return asyncio.run(publication.run(lines, until_ms))
@@ -79,6 +84,38 @@ def publish_files(
         raise InvalidInput(
             f"the broker stopped answering: {error}", "publish the same files again: it goes on where it stopped"
         ) from error
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    """The lines of a file. A pipe can be read only once, so its first lines are looked at here."""
+    lines = read_lines(path)
+    if not _can_be_read_again(path):
+        first = list(islice(lines, FIRST_LINES))
+        _check_events(path, first)
+        yield from first
+    yield from lines
+
+
+def _can_be_read_again(path: str) -> bool:
+    return path != STDIN and Path(path).is_file()
+
+
+def _check_events(path: str, first: Sequence[bytes]) -> None:
+    """Raises InvalidInput where a file begins with lines, and none of them is a JSON object."""
+    if first and not any(_is_object(line) for line in first):
+        raise InvalidInput(
+            f"{path}: not one of its first {len(first)} line(s) is a JSON object, so nothing of it was sent",
+            "publish NDJSON, which has one event, a JSON object, in each line",
+        )
+
+
+def _is_object(line: bytes) -> bool:
+    """Whether it is a JSON object, or a batch with one in it."""
+    try:
+        found = json.loads(line)
+        return any(isinstance(each, dict) for each in (found if isinstance(found, list) else [found]))
+    except (ValueError, RecursionError):
+        return False
 
 
 class _Publication:
