@@ -17,6 +17,7 @@ from streams.event_files import read_event_lines
 from streams.file_lines import check_readable
 from streams.replay import Replay, ReplayRecord, load_registration
 from surveillance.errors import InvalidInput
+from surveillance.evaluation.verdict import Verdict
 from surveillance.events.batch import Kind
 from surveillance.incidents.lines import Line
 from surveillance.log_identity import KnownLog, current_log
@@ -116,10 +117,14 @@ def _with_payloads(store: Store, log_id: str, rows: RawRows) -> Iterator[tuple[i
 
 
 def _counted(lines: Iterator[Line], manifest: Manifest) -> Iterator[Line]:
-    """The lines, and before the summary one for each monitor and level: how many incidents it raised, where and when first."""
+    """The lines, and before the summary one for each monitor and level: how many incidents it raised, where and when first.
+
+    `judged` = scopes of the monitor that were conclusive at least once: to raise nothing is good news of these alone.
+    """
     raised: Counter[tuple[str, str]] = Counter()
     scopes: dict[tuple[str, str], set[str]] = {}
     first: dict[tuple[str, str], str] = {}
+    judged: dict[str, set[str]] = {}
     known: dict[str, str] = {}
     for line in lines:
         if line["kind"] == "incident" and line["state"] == "open" and known.get(line["incident_id"]) != line["level"]:
@@ -128,11 +133,14 @@ def _counted(lines: Iterator[Line], manifest: Manifest) -> Iterator[Line]:
             raised[key] += 1
             scopes.setdefault(key, set()).add(str(line["scope"]))
             first.setdefault(key, line["changed_at"])
+        if line["kind"] == "status" and (line["verdict"] != Verdict.INCONCLUSIVE.value or "last_conclusive" in line):
+            judged.setdefault(line["monitor_id"], set()).add(str(line["scope"]))
         if line["kind"] == "summary":
             for monitor in manifest.surveillance.monitors:
                 for level in monitor.limits.by_level:
                     key = (monitor.id, level)
                     body: Line = {"kind": "backtest", "monitor_id": monitor.id, "level": level, "raised": raised[key]}
                     body["scopes"] = len(scopes.get(key, ()))
+                    body["judged"] = len(judged.get(monitor.id, ()))
                     yield body | ({"first": first[key]} if key in first else {})
         yield line

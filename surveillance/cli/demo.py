@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from surveillance.cli.lines import text_line
+from surveillance.cli.lines import LineTexts
 from surveillance.cli.options import settings_from
 from surveillance.errors import InvalidInput
 from surveillance.settings import Settings, variable_name
@@ -47,13 +47,14 @@ def demo(context: click.Context, kafka: bool, port: int | None, no_browser: bool
     if port is None:
         port = 0 if once else PORT
     check_address(HOST, port, "choose a free port (--port; 0 picks one), or stop what uses it")
+    texts = LineTexts()
     return run_demo(
         broker=_broker() if kafka else None,
         port=port,
         open_browser=_has_screen() and not (no_browser or once),
         once=once,
         serve_api=serve_api,
-        show=lambda line: click.echo(text_line(line)),
+        show=lambda line: click.echo(texts.of(line)),
     )
 
 

@@ -16,13 +16,13 @@ import pytest
 
 PMS = str(Path(sys.executable).with_name("pms"))
 WITHIN_S = 540
-OPENED = re.compile(r"^(\S+)  OPEN (\S+) (\S+) at (.+?): ", re.MULTILINE)
+RAISED = re.compile(r"^(\S+)  (OPEN|ESCALATED) (\S+) (\S+) at (.+?): ", re.MULTILINE)
 STORY = [
-    ("investigate", "drift.px_mean", "site site-07"),
-    ("pause", "sub.misses", "age_band 75+"),
-    ("investigate", "sub.sensitivity", "age_band 75+"),
-    ("pause", "sub.sensitivity", "age_band 75+"),
-    ("rollback_or_field_safety", "sub.sensitivity", "age_band 75+"),
+    ("OPEN", "investigate", "drift.px_mean", "site site-07"),
+    ("OPEN", "pause", "sub.misses", "age_band 75+"),
+    ("OPEN", "investigate", "sub.sensitivity", "age_band 75+"),
+    ("ESCALATED", "pause", "sub.sensitivity", "age_band 75+"),
+    ("ESCALATED", "rollback_or_field_safety", "sub.sensitivity", "age_band 75+"),
 ]
 
 
@@ -45,7 +45,7 @@ def run_once(folder: Path, *flags: str, bootstrap: str = "") -> subprocess.Compl
 
 def assert_story(done: subprocess.CompletedProcess[str], folder: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
-    assert [found[1:] for found in OPENED.findall(done.stdout)] == STORY
+    assert [found[1:] for found in RAISED.findall(done.stdout)] == STORY
     assert re.findall(r"-> (\w+) asked for", done.stdout) == ["pause_rollout", "pause_rollout", "rollback_request"]
     assert re.search(
         r"^\d+ events: \d+ counted, \d+ duplicates, \d+ late, quarantined: .*forbidden_field", done.stdout.splitlines()[-1]

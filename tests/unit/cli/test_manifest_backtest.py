@@ -45,9 +45,13 @@ def test_a_history_of_nothing_is_told_from_a_quiet_one(
     stream: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["manifest", "backtest", "--manifest", str(manifest), str(written(tmp_path, "empty.ndjson"))]) == 0
-    assert "no event was read" in capsys.readouterr().err
+    empty = capsys.readouterr()
+    assert "no event was read" in empty.err
+    assert "dq.missing at investigate: 0 raised, nothing judged\n" in empty.out
     assert run(["manifest", "backtest", "--manifest", str(manifest), str(stream)]) == 0
-    assert "watched" not in capsys.readouterr().err
+    quiet = capsys.readouterr()
+    assert "watched" not in quiet.err
+    assert "dq.missing at investigate: 0 raised, 1 scope judged\n" in quiet.out
 
 
 def test_its_other_lines_are_those_of_a_replay_of_the_same_files(
@@ -110,6 +114,19 @@ def test_a_store_gives_what_its_file_gives_and_stays_as_it_was(
     assert raised(from_store)["dq.missing", "investigate"] == 1
 
 
+def test_a_scope_that_was_judged_once_counts_as_judged_whatever_it_is_at_the_end(
+    tmp_path: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = written(tmp_path, "e.ndjson", *telemetry())
+    text = backtested(capsys, "--manifest", manifest, "--until", "2026-03-02T06:00:00Z", seen)
+    (status,) = [line for line in lines_of(text, "status") if line["monitor_id"] == "dq.missing"]
+    assert status["verdict"] == "inconclusive"
+    assert {line["judged"] for line in lines_of(text, "backtest")} == {1}
+    never = written(tmp_path, "n.ndjson", inference(1, 0))
+    text = backtested(capsys, "--manifest", manifest, "--until", "2026-03-02T00:30:00Z", never)
+    assert {line["judged"] for line in lines_of(text, "backtest") if line["monitor_id"] == "dq.missing"} == {0}
+
+
 @pytest.mark.parametrize("arguments", [[], ["e.ndjson", "--store", "memory"]])
 def test_history_is_either_files_or_a_store(arguments: list[str], manifest: Path) -> None:
     assert run(["manifest", "backtest", "--manifest", str(manifest), *arguments]) == 2
@@ -124,4 +141,4 @@ def test_a_misspelt_store_is_named_and_not_made(tmp_path: Path, manifest: Path, 
 
 def test_text_says_it_in_words(stream: Path, manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["manifest", "backtest", "--manifest", str(manifest), str(stream)]) == 0
-    assert "dq.missing at pause: 1 raised in 1 scopes, first at" in capsys.readouterr().out
+    assert "dq.missing at pause: 1 raised in 1 scope, 1 scope judged, first at" in capsys.readouterr().out
