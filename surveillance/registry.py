@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from surveillance.arrays import Int
 from surveillance.panes.plan import Plan
+
+log = logging.getLogger(__name__)
 
 IN_FORCE_DELAY_MS = 60_000
 """A registration is in force this long after its own broker time, so that every process has read it by then."""
@@ -59,6 +62,13 @@ class Registry:
         """Remember a registration; False where its digest is known already (the first registration stands)."""
         if registration.digest in self._by_digest:
             return False
+        for twin in self._ordered:
+            if (twin.manifest_id, twin.revision) == (registration.manifest_id, registration.revision):
+                log.warning(
+                    "manifest %s has two contents for revision %d, %s and %s: all its events count under one of them; "
+                    "give what was changed a higher revision",
+                    *(twin.manifest_id, twin.revision, twin.digest, registration.digest),
+                )
         known = {**self._by_digest, registration.digest: registration}
         self._ordered = sorted(known.values(), key=lambda one: (one.manifest_id, one.revision, one.digest))
         self._boundaries = np.unique(np.array([one.in_force_ms for one in self._ordered], np.int64))

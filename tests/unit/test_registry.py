@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from surveillance.registry import Registration, Registry
 from tests.oracle.streams import manifest
 from tests.property.folding import registration
@@ -70,3 +72,16 @@ def test_the_widest_bounds_count():
     assert Registry([FIRST]).out_of_orderness_ms(-1) == 60_000, "a minute while none is in force"
     assert (REGISTRY.longest_retransmit_ms(), REGISTRY.longest_lateness_ms()) == (40 * 86_400_000, 9 * 86_400_000)
     assert (Registry().longest_retransmit_ms(), Registry().longest_lateness_ms()) == (0, 0)
+
+
+def test_two_contents_of_one_revision_are_told_of(caplog: pytest.LogCaptureFixture):
+    registry = Registry([FIRST])
+    registry.add(SECOND)
+    assert registry.add(FIRST) is False
+    assert caplog.messages == []
+    other = known("rm-a", 2, "rel-a", 2000, allowed_lateness="P9D")
+    registry.add(other)
+    (told,) = caplog.messages
+    assert SECOND.digest in told
+    assert other.digest in told
+    assert "give what was changed a higher revision" in told
