@@ -16,6 +16,12 @@ from tests.unit.foresight.field import DIGEST, Document, document, monitor
 SHARES = st.sampled_from([0.0, 1e-9, 0.01, 0.5, 1.0])
 SMALL = st.sampled_from([1e-12, 1e-3, 0.05, 0.5, 1.0])
 WINDOWS = st.sampled_from(["hour", "day", "week", "month", "minute", "cumulative"])
+LATENCIES: list[Document] = [
+    {"maturity": {"or_age": "P10D"}},
+    {"p50_h": 1e-3, "maturity": {"coverage_min": 0.85}},
+    {"p50_h": 18, "p95_h": 96, "p99_h": 240, "expected_coverage": 0.5, "maturity": {"coverage_min": 0.85, "or_age": "P10D"}},
+    {"p50_h": 18, "p95_h": 96, "p99_h": 1e5, "expected_coverage": 1.0, "maturity": {"coverage_min": 1.0}},
+]
 
 
 @st.composite
@@ -29,7 +35,11 @@ def monitors(draw: st.DrawFn) -> Document:
     )
     rule = {"rule": draw(st.integers(1, 8)), "period": draw(st.sampled_from(["month", "P1D", "PT1H"]))} | series
     test = {"baseline_frequency_per_1000": draw(st.sampled_from([1e-9, 0.4, 1e3])), "looks": draw(st.sampled_from([1, 12]))}
+    odds = {"p0": draw(st.sampled_from([1e-9, 0.1, 1 - 1e-9])), "p1": draw(st.sampled_from([1e-6, 0.2, 0.999]))}
+    folding = {"require_mature": draw(st.booleans()), "verification_correction": draw(st.sampled_from(["none", "begg_greenes"]))}
+    of_labels = odds | folding | {"event": draw(st.sampled_from(["miss", "false_alert", "override"]))}
     kinds = [
+        monitor("bernoulli_cusum", "per_label", {"h": draw(st.sampled_from([1e-6, 4, 1e4]))}, **of_labels),
         monitor("missing_rate", window, {"abs": draw(SHARES)}, feature="px", **fields),
         monitor("psi", window, {"p": draw(SMALL), "effect_min": draw(SHARES)}, feature="px", **fields),
         monitor("proportion_vs_floor", window, {"ci_upper_below": draw(SHARES)}, event=event, **fields),
@@ -56,6 +66,7 @@ def manifests(draw: st.DrawFn) -> Document:
     described["surveillance"]["windows"].append({"id": "minute", "size": "P28D", "slide": "PT1M"})
     described["baselines"]["prevalence"] = draw(SHARES)
     described["baselines"]["operational"]["expected_volume"]["dispersion"] = draw(st.sampled_from([0.5, 1.0, 1e9]))
+    described["baselines"]["label_latency"] = draw(st.sampled_from(LATENCIES))
     if draw(st.booleans()):
         described["strata"]["below_min"] = "accumulate"
     if draw(st.booleans()):
