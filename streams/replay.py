@@ -14,6 +14,7 @@ import numpy as np
 
 from streams.event_files import read_event_lines
 from streams.file_lines import check_readable
+from streams.left_out import LeftOut
 from surveillance.arrays import Int
 from surveillance.evaluation.judging import Moment
 from surveillance.events.arrival import arrival_ms
@@ -48,9 +49,16 @@ class ReplayRecord:
 
 
 def run_replay(
-    files: Sequence[str], manifests: Sequence[Path], *, store: str = "memory", until_ms: int | None = None
+    files: Sequence[str],
+    manifests: Sequence[Path],
+    *,
+    store: str = "memory",
+    until_ms: int | None = None,
+    left_out: LeftOut | None = None,
 ) -> Iterator[Line]:
     """Incident and trigger lines as they come, then the last status of every monitor and scope, then the summary.
+
+    `left_out` is told what is not counted, as it is read.
 
     Raises InvalidManifest, InvalidInput or StoreError.
     """
@@ -60,7 +68,8 @@ def run_replay(
     opened = open_store(store)
     try:
         lines = (line for path in files for line in read_event_lines(path))
-        yield from Replay(registry, opened, _new_log(opened), is_kept=store != "memory").run(lines, until_ms)
+        replay = Replay(registry, opened, _new_log(opened), is_kept=store != "memory", left_out=left_out)
+        yield from replay.run(lines, until_ms)
     finally:
         opened.close()
 
@@ -86,12 +95,22 @@ def load_registration(path: Path) -> Registration:
 class Replay:
     """One replay of lines against registered manifests. Evidence is recorded where the store `is_kept` beyond the process."""
 
-    def __init__(self, registry: Registry, store: Store, log_id: str = "replay", *, is_kept: bool = True) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        log_id: str = "replay",
+        *,
+        is_kept: bool = True,
+        left_out: LeftOut | None = None,
+    ) -> None:
         self.registry, self.store, self.log_id = registry, store, log_id
         self.owned = OwnedPartition(LogPartition(log_id, TOPIC, 0, 1), store, registry)
         self.evaluator = Evaluator(registry)
         self.evaluator.take(self.owned.fold.table.take_touched())
         self._is_kept = is_kept
+        self._left_out = left_out or LeftOut()
+        self._left_out.releases = sorted({one.release_id for one in registry.all()})
         self._forbidden = registry.forbidden(EVER_MS)
         self._last_ms: int | None = None
 
@@ -118,6 +137,8 @@ class Replay:
                 if found is not None:
                     self._seen_until(found)
                 yield ReplayRecord(number, last_ms, line)
+            else:
+                self._left_out.late(last_ms)
 
     def _arrived(self, records: Iterable[ReplayRecord], until_ms: int | None) -> Iterator[ReplayRecord]:
         for record in records:
@@ -143,7 +164,7 @@ class Replay:
             at = int(last[number])
             if passes[at]:
                 yield from self._judge(Moment(int(watermark_ms[at]), int(partition_ms[at]), int(watermark_ms[at])))
-        self.owned.flush(lambda refused, elsewhere: None)
+        self.owned.flush(lambda refused, elsewhere: self._left_out.refused(refused))
 
     def _passes(self, before: tuple[int, int], watermark_ms: Int, partition_ms: Int) -> np.ndarray:
         """Which records pass a judging moment: a base pane's end on the watermark, or on partition time a heartbeat interval

@@ -51,6 +51,9 @@ def replay(files: tuple[str, ...], manifests: tuple[Path, ...], store: str, unti
     trigger, the last status of every monitor and scope, and a summary. Exit code 0 whatever incidents open, 1 for unreadable
     input, 2 for wrong usage.
     """
+    from streams.left_out import LeftOut
     from streams.replay import run_replay
 
-    print_lines(watched(run_replay(files, manifests, store=store, until_ms=until_ms)), as_json=as_json)
+    left_out = LeftOut()
+    lines = run_replay(files, manifests, store=store, until_ms=until_ms, left_out=left_out)
+    print_lines(watched(lines, left_out), as_json=as_json)
