@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
+from surveillance.events.named_release import named_release
 from surveillance.events.reasons import RELEASE_UNKNOWN
 from surveillance.store.protocol import Quarantined
 
 NAMED_MOST = 3
-
-
-class _Release(msgspec.Struct):
-    release_id: str = ""
-
-
-_DECODER = msgspec.json.Decoder(_Release)
 
 
 @dataclass(slots=True)
@@ -46,9 +38,6 @@ class LeftOut:
                 self._unknown(one.payload)
 
     def _unknown(self, payload: bytes) -> None:
-        try:
-            named = _DECODER.decode(payload).release_id
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return
-        if named and named not in self.unknown_releases:
+        named = named_release(payload)
+        if named is not None and named not in self.unknown_releases:
             self.unknown_releases.append(named)

@@ -212,7 +212,9 @@ def _read_toml(path: Path | None) -> dict[str, object]:
     try:
         return tomllib.loads(source.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidInput(f"{source}: cannot be read: {error.strerror}", "check --config and PMS_CONFIG") from error
+        raise InvalidInput(
+            f"{source}: cannot be read: {error.strerror}", "check the path and its permissions; --config or PMS_CONFIG names it"
+        ) from error
     except ValueError as error:
         raise InvalidInput(f"{source}: not TOML: {error}", 'write it as: kafka_bootstrap = "127.0.0.1:9092"') from error
 

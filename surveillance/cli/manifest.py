@@ -14,7 +14,7 @@ from surveillance.cli.commands import Commands
 from surveillance.cli.failure import EXIT_UNREADABLE, explain
 from surveillance.cli.manifest_backtest import backtest
 from surveillance.cli.manifest_baseline import baseline
-from surveillance.cli.options import json_option, with_settings
+from surveillance.cli.options import FILE_PATH, json_option, with_settings
 from surveillance.errors import InvalidInput, InvalidManifest, Problem, SurveillanceError
 from surveillance.settings import Settings
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from surveillance.foresight.forecast import Forecast
 
 _MONITOR = re.compile(r"surveillance\.monitors\[([0-9]+)\]")
-_FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+_FILES = click.argument("files", nargs=-1, required=True, type=FILE_PATH)
 
 
 @click.group(cls=Commands)
@@ -105,7 +105,7 @@ def _with_monitor(problem: Problem, document: Any) -> str:
 
 
 @manifest.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE_PATH)
 @click.option("--effect", type=click.FloatRange(0, 1, min_open=True), help="Change of a share that must be seen.")
 @click.option("--power", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Probability with which it must be.")
 @json_option
@@ -156,7 +156,7 @@ def digest(files: tuple[Path, ...], as_json: bool) -> None:
 
 
 @manifest.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE_PATH)
 @with_settings("kafka")
 def register(file: Path, settings: Settings) -> None:
     """Send a manifest to the releases topic and print its digest.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from surveillance.cli.options import json_option
+from surveillance.cli.options import FILE_PATH, json_option
 from surveillance.errors import InvalidInput
 
 
@@ -16,7 +16,7 @@ from surveillance.errors import InvalidInput
 @click.option(
     "--manifest",
     "manifest_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE_PATH,
     help="Keeps its features, bins, axes, thresholds and small-cell threshold.",
 )
 @click.option("--features", help="Features to take, separated by commas: names under `features`, or columns of plain rows.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from surveillance.errors import InvalidInput
+from surveillance.errors import InvalidInput, InvalidSetting
 from surveillance.settings import Group, Settings, load_settings, setting_notes, variable_name
 from surveillance.times import from_text
 
@@ -29,16 +29,19 @@ class _Time(click.ParamType):
             self.fail(f"{error.what}; {error.mend}", param, ctx)
 
 
+FILE_PATH = click.Path(path_type=Path, readable=False)
+"""A file that is looked at where it is read: one that cannot be read is no wrong usage, whatever keeps it from being read."""
+
 TIME = _Time()
 """An RFC 3339 time with `Z` or an offset, as milliseconds since the epoch."""
 
 
 def settings_from(flags: dict[str, object], config: Path | None) -> Settings:
-    """Settings of flags, environment and file; what is wrong with them is wrong usage."""
+    """Settings of flags, environment and file. Raises InvalidSetting: what is wrong with them is wrong usage."""
     try:
         return load_settings(flags, os.environ, config)
     except InvalidInput as error:
-        raise click.UsageError(error.what) from error
+        raise InvalidSetting(error.what, error.mend) from error
 
 
 def with_settings(*groups: Group) -> Callable[[Command], Command]:
@@ -61,6 +64,6 @@ def with_settings(*groups: Group) -> Callable[[Command], Command]:
             shown = f"{note.meaning} [{variable_name(name)}]"
             decorated = click.option(names, name, default=None, help=shown)(decorated)
         config_help = "settings file [PMS_CONFIG; default pms.toml, where there is one]"
-        return click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help=config_help)(decorated)
+        return click.option("--config", type=FILE_PATH, help=config_help)(decorated)
 
     return decorate

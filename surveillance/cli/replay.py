@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from surveillance.cli.lines import print_lines
-from surveillance.cli.options import TIME, json_option
+from surveillance.cli.options import FILE_PATH, TIME, json_option
 from surveillance.cli.watched import watched
 from surveillance.errors import InvalidInput
 
@@ -32,7 +32,7 @@ def _own_store(context: click.Context, parameter: click.Parameter, dsn: str) -> 
     "manifests",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     help="A release manifest; give one for each release or revision in the files.",
 )
 @click.option(

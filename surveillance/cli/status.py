@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import click
 
 from surveillance.cli.lines import print_lines
-from surveillance.cli.options import json_option, settings_from
+from surveillance.cli.options import FILE_PATH, json_option, settings_from
 from surveillance.errors import InvalidInput
 
 ROUTE = "/v1/monitors"
@@ -23,7 +23,7 @@ ANSWER_TIMEOUT_S = 30
 @click.command()
 @click.option("--store", help="the store to read; an embedded one that a service has open answers through --api only [PMS_STORE]")
 @click.option("--api", "url", help="ask the service's API at this URL in place of the store.")
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="settings file [PMS_CONFIG; default pms.toml]")
+@click.option("--config", type=FILE_PATH, help="settings file [PMS_CONFIG; default pms.toml]")
 @json_option
 def status(store: str | None, url: str | None, config: Path | None, as_json: bool) -> None:
     """Print the last state of the live service: a status for each monitor and scope, and a summary."""
