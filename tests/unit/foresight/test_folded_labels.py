@@ -16,6 +16,7 @@ from surveillance.arrays import Bool, Float, Int
 from surveillance.evaluation.judging import Moment
 from surveillance.foresight.assumptions import assumptions_of
 from surveillance.foresight.false_alarms import false_alarms_of
+from surveillance.foresight.fitting import BudgetLine, fits_of, with_limit
 from surveillance.foresight.foreseen_harm import Stated, foreseen_harms
 from surveillance.incidents.evaluator import Evaluator
 from surveillance.manifest.manifest import Manifest
@@ -208,3 +209,36 @@ def lines_of(days: Sequence[Cases]) -> Iterator[tuple[int, bytes]]:
             yield at_ms, inference(f"{day}-{at}", at_ms, 0.9 if flagged else 0.1)
             if labelled:
                 yield label_ms, outcome(f"{day}-{at}", int(positive), label_ms)
+
+
+def test_an_h_that_is_said_to_fit_keeps_the_share_of_the_budget() -> None:
+    manifest = chart_of(MISSES, 1.5, hours=BUSY_HOURS, latency=LATENCY)
+    assumed, watched = assumptions_of(manifest), manifest.surveillance.monitors[0]
+    alarms = false_alarms_of(manifest, DIGEST, assumed, watched)
+    lines = [BudgetLine("investigate", alarms[0].per_30_days or 0.0, 0.1)]
+    (fit,) = fits_of(manifest, DIGEST, assumed, alarms, lines)
+    assert fit.value is not None
+    (kept,) = false_alarms_of(manifest, DIGEST, assumed, with_limit(watched, "investigate", "h", fit.value))
+    (missed,) = false_alarms_of(manifest, DIGEST, assumed, with_limit(watched, "investigate", "h", fit.value - 0.1))
+    assert (kept.per_30_days or 0.0) <= 0.1 < (missed.per_30_days or 0.0)
+
+
+def test_it_is_said_which_run_length_is_meant() -> None:
+    at_once: Document = {"maturity": {"or_age": "P10D"}}
+    told = {
+        name: false_alarms_of(manifest, DIGEST, assumptions_of(manifest), manifest.surveillance.monitors[0])[0]
+        for name, manifest in {
+            "late": chart_of(MISSES, 1.5, hours=BUSY_HOURS, latency=LATENCY),
+            "at once": chart_of(MISSES, 1.5, hours=BUSY_HOURS, latency=at_once),
+            "arriving": chart_of(MISSES | {"require_mature": False}, 1.5, hours=BUSY_HOURS, latency=LATENCY),
+            "never": chart_of(MISSES, 1.5, hours=BUSY_HOURS, latency={"p50_h": 18}),
+        }.items()
+    }
+    assert {name: one.how for name, one in told.items()} == {
+        "late": "run length of the chart, a day's labels at a time, later ones by the pane",
+        "at once": "run length of the chart, a day's labels at a time",
+        "arriving": "run length of the chart, a pane's labels at a time",
+        "never": "none: no day of labels ever becomes mature",
+    }
+    assert told["never"].per_30_days == 0.0
+    assert 0.0 < (told["at once"].per_30_days or 0.0) < (told["late"].per_30_days or 0.0)
