@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -11,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -126,7 +124,7 @@ def _store(dsn: str | None) -> Finding:
         return Finding("store", "missing", error.what, SERVICES, error.mend)
     match target:
         case ChdbTarget(directory=directory):
-            return _folder(Path(directory))
+            return _folder(directory)
         case ServerTarget(host=host, port=port) if not _answers(host, port):
             return Finding("store", "missing", f"no server answers at {host}:{port}", SERVICES, "start it, or correct PMS_STORE")
         case ServerTarget(host=host, port=port):
@@ -137,13 +135,14 @@ def _store(dsn: str | None) -> Finding:
             )
 
 
-def _folder(directory: Path) -> Finding:
-    nearest = next(folder for folder in (directory, *directory.parents) if folder.exists())
-    if nearest.is_dir() and os.access(nearest, os.W_OK):
-        return Finding("store", "ok", f"{directory} can be written")
-    return Finding(
-        "store", "missing", f"{nearest} cannot be written", SERVICES, "give it to this user, or name another directory"
-    )
+def _folder(directory: str) -> Finding:
+    from surveillance.store.chdb_directory import check_directory
+
+    try:
+        check_directory(directory)
+    except InvalidInput as error:
+        return Finding("store", "missing", error.what, SERVICES, error.mend)
+    return Finding("store", "ok", f"{directory} can be written")
 
 
 def _program(program: str, package: str) -> Finding:

@@ -43,7 +43,7 @@ def _from_store(dsn: str) -> Iterator[Mapping[str, Any]]:
 
     target = parse_dsn(dsn)
     # Opening would make an empty store of a misspelt directory.
-    if isinstance(target, ChdbTarget) and not Path(target.directory).is_dir():
+    if isinstance(target, ChdbTarget) and not Path(target.directory).exists():
         raise InvalidInput(f"there is no store at {dsn}", "start `pms up`, or name the store that it uses")
     store = open_store(dsn)
     try:

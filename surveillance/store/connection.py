@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, Error, OperationalError
 
 from surveillance.errors import InvalidInput, StoreError, StoreUnavailable
+from surveillance.store.chdb_directory import ONE_PROCESS
 from surveillance.store.dsn import ChdbTarget, ServerTarget
 
 _SETTINGS: Mapping[str, Any] = {
@@ -171,11 +172,7 @@ def connect(target: ChdbTarget | ServerTarget, settings: Mapping[str, Any]) -> C
                 f"the store at {place} has no such database", "create it, or name another in the store's address"
             ) from error
         if isinstance(target, ChdbTarget):
-            raise InvalidInput(
-                f"{place} cannot be opened: {_first_line(error)}",
-                "one process uses one chDB directory: stop the other, ask a running `pms up` by `pms status --api URL`, or use a "
-                "ClickHouse server",
-            ) from error
+            raise InvalidInput(f"{place} cannot be opened: {_first_line(error)}", ONE_PROCESS) from error
         raise translated(place, error) from error
 
 
