@@ -229,6 +229,6 @@ def _normal_sums(middle: float, deviation: float, m: int) -> tuple[Float, Float]
 
 
 @lru_cache(maxsize=256)
-def folded_days(p0: float, p1: float, p: float, h: float, a_pane: Batches, panes: int, a_day: Batches | None) -> float:
+def mean_days_of_chart(p0: float, p1: float, p: float, h: float, a_pane: Batches, panes: int, a_day: Batches | None) -> float:
     """`FoldedChart.mean_days`, remembered."""
     return FoldedChart(p0, p1, p, h, a_pane, panes, a_day).mean_days()

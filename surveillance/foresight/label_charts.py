@@ -6,7 +6,7 @@ import math
 from functools import cached_property, lru_cache
 
 from detectors.bernoulli_cusum import false_alert_parameters, miss_parameters, run_length
-from detectors.folded_run_length import FEW_STATES, Batches, FoldedChart, folded_days
+from detectors.folded_run_length import FEW_STATES, Batches, FoldedChart, mean_days_of_chart
 from surveillance.foresight.assumptions import FieldAssumptions
 from surveillance.foresight.label_folding import LabelFolding, folding_of
 from surveillance.manifest.manifest import Manifest
@@ -42,7 +42,7 @@ class LabelChart:
         batches = self._batches(self._metric.p0)
         if self._folding is None or batches is None:
             return math.inf
-        return folded_days(*self._tested(), self._seen(self._metric.p0), h, batches[0], self._folding.panes, batches[1])
+        return mean_days_of_chart(*self._tested(), self._seen(self._metric.p0), h, batches[0], self._folding.panes, batches[1])
 
     @property
     def how(self) -> str:
