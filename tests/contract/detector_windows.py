@@ -218,12 +218,13 @@ def powers(rng: Random, cells: int) -> Arrays:
 def delays(rng: Random, cells: int) -> Arrays:
     ended, censored = _table(rng, cells, 8), _table(rng, cells, 8)
     middle = 10.0 ** np.arange(8)
-    return {"ended": ended, "ended_sum": ended * middle, "censored": censored, "censored_sum": censored * middle}
+    sums = {"ended": ended, "ended_sum": ended * middle, "censored": censored, "censored_sum": censored * middle}
+    return sums | {"edges": 2 * middle}
 
 
 def binned_numbers(rng: Random, cells: int) -> Arrays:
     count = _table(rng, cells, 8)
-    return {"count": count, "total": count * 10.0 ** np.arange(8)}
+    return {"count": count, "total": count * 10.0 ** np.arange(8), "edges": 2 * 10.0 ** np.arange(8)}
 
 
 def strata_change(rng: Random, cells: int) -> Arrays:
@@ -342,7 +343,7 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     "auroc.auroc": _binned(with_reference(_without(sketch, "sum_micro"))),
     **{f"begg_greenes.{name}": _BY_FLAG for name in ("sensitivity", "specificity", "npv")},
     **{f"manski.{name}": _BY_FLAG for name in ("sensitivity", "specificity", "ppv", "npv", "prevalence")},
-    "binned_quantile.binned_quantile": _plain(binned_numbers, q=0.95, method="p95"),
+    "binned_quantile.binned_quantile": _plain(binned_numbers, "edges", q=0.95, method="p95"),
     "bounded_mean.bounded_mean": _plain(bounded),
     "brier.brier": _plain(with_reference(squares)),
     "calibration.calibration_slope": _LINE,
@@ -370,7 +371,7 @@ WINDOWS: Mapping[str, Callable[[Callable[..., Any]], Windows]] = {
     "wasserstein.wasserstein": _plain(
         lambda rng, cells: histogram(rng, cells) | {"edges": np.array([-4.0, -1, 0, 0.5, 1, 2, 4])}, "edges"
     ),
-    "kaplan_meier.delay_quantile": _plain(delays, q=0.95),
+    "kaplan_meier.delay_quantile": _plain(delays, "edges", q=0.95),
     "maxsprt_poisson.maxsprt_poisson": _plain(expected_events, horizon=20.0, minimum_events=4),
     "murphy.murphy": _plain(sketch, term="resolution", corrected=True),
     "negative_binomial.count_ratio": _plain(counts_against),

@@ -13,6 +13,7 @@ from surveillance.arrays import Int
 from surveillance.evaluation.estimators.request import Estimator, Request
 from surveillance.evaluation.verdict import Finding
 from surveillance.manifest.metrics_operation import Quantile
+from surveillance.panes.log_bins import LONGEST_DELAY_MS, LONGEST_OFFSET_MS, log_edges
 from surveillance.times import SECOND_MS
 
 OFFSET_SHARE = 0.95
@@ -39,8 +40,16 @@ def _quantiles(request: Request) -> list[Finding]:
     assert isinstance(metric, Quantile)
     unit_ms = SECOND_MS if metric.field == "ack_latency_s" else 1
     ended, ended_ms, censored, censored_ms = _waits(request)
-    found = delay_quantile(ended, ended_ms / unit_ms, censored, censored_ms / unit_ms, q=metric.q, level=request.level)
+    edges = _edges_ms(request, LONGEST_DELAY_MS) / unit_ms
+    sums = ended_ms / unit_ms, censored_ms / unit_ms
+    found = delay_quantile(ended, sums[0], censored, sums[1], edges, q=metric.q, level=request.level)
     return [Finding(outcome, above_by=_known_bounds(outcome)) for outcome in found]
+
+
+def _edges_ms(request: Request, longest_ms: int) -> Int:
+    """Upper edges of the bins, (bins,): of those that the statistic's id names."""
+    _, _, limits = request.series.statistic.partition(":")
+    return log_edges(limits, longest_ms)
 
 
 def _known_bounds(outcome: Outcome) -> tuple[float, float | None] | None:
@@ -58,7 +67,8 @@ def _waiting(request: Request) -> Int:
 
 def _offsets(request: Request) -> list[Finding]:
     count, total_ms = np.split(request.counts, 2, axis=1)
-    found = binned_quantile(count, total_ms / SECOND_MS, q=OFFSET_SHARE, method=OFFSET_METHOD)
+    edges = _edges_ms(request, LONGEST_OFFSET_MS) / SECOND_MS
+    found = binned_quantile(count, total_ms / SECOND_MS, edges, q=OFFSET_SHARE, method=OFFSET_METHOD)
     return [Finding(outcome) for outcome in found]
 
 

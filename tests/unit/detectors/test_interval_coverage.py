@@ -318,7 +318,7 @@ def test_the_beta_product_interval_of_a_delay_never_holds_less_than_its_level(q,
     shown = np.minimum(delay, limit)
     order = np.argsort(shown, axis=1)
     shown, ended = (np.take_along_axis(one, order, axis=1) for one in (shown, (delay <= limit).astype(float)))
-    found = delay_quantile(ended, ended * shown, 1 - ended, (1 - ended) * shown, q=q, level=LEVEL)
+    found = delay_quantile(ended, ended * shown, 1 - ended, (1 - ended) * shown, shown, q=q, level=LEVEL)
     truth = -np.log(1 - q)
     estimates = [one for one in found if isinstance(one, Estimate)]
     assert len(estimates) == cells

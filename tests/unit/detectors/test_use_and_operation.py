@@ -45,7 +45,7 @@ VALUES = st.lists(st.integers(0, 60), min_size=1, max_size=80)
 @given(VALUES, st.sampled_from([0.5, 0.9, 0.95, 1.0]))
 def test_with_a_bin_for_each_value_the_quantile_is_numpys_inverted_cdf(values, q):
     count = np.bincount(values, minlength=61)
-    found = binned_quantile(count[None], (count * np.arange(61))[None], q=q, method="q")[0]
+    found = binned_quantile(count[None], (count * np.arange(61))[None], range(61), q=q, method="q")[0]
     assert found.value == np.quantile(values, q, method="inverted_cdf")
     assert found.n == len(values)
 
@@ -54,14 +54,24 @@ def test_with_a_bin_for_each_value_the_quantile_is_numpys_inverted_cdf(values, q
 def test_a_binned_quantile_lies_on_the_right_side_of_every_bin_edge(values, edge):
     above = np.array(values) > edge
     count, total = [[(~above).sum(), above.sum()]], [[np.sum(np.where(above, 0, values)), np.sum(np.where(above, values, 0))]]
-    found = binned_quantile(count, total, q=0.95, method="q")[0].value
+    found = binned_quantile(count, total, [edge, 60], q=0.95, method="q")[0].value
     assert (found > edge) == (np.quantile(values, 0.95, method="inverted_cdf") > edge)
 
 
+@pytest.mark.parametrize("q", [0.5, 0.95])
+def test_a_binned_quantile_of_spread_values_is_near_that_of_the_values_themselves(q):
+    values = np.random.default_rng(4).exponential(900.0, 2000)
+    edges = np.concatenate([[0.0], 2.0 ** (np.arange(40) / 2)])
+    place = np.searchsorted(edges, values, side="left")
+    count, total = (np.bincount(place, weights, len(edges))[None] for weights in (None, values))
+    found = binned_quantile(count, total, edges, q=q, method="q")[0].value
+    assert found == pytest.approx(np.quantile(values, q, method="inverted_cdf"), rel=0.03)
+
+
 def test_a_quantile_of_nothing_is_no_exposure_and_of_no_count_degenerate():
-    assert binned_quantile([[0, 0]], [[0, 0]], q=0.95, method="q") == [Insufficient(Reason.NO_EXPOSURE)]
-    assert binned_quantile([[-1, 2]], [[0, 0]], q=0.95, method="q")[0].reason is Reason.DEGENERATE_OUTCOMES
-    assert binned_quantile([[np.nan]], [[0]], q=0.95, method="q")[0].reason is Reason.DEGENERATE_OUTCOMES
+    assert binned_quantile([[0, 0]], [[0, 0]], [1, 2], q=0.95, method="q") == [Insufficient(Reason.NO_EXPOSURE)]
+    assert binned_quantile([[-1, 2]], [[0, 0]], [1, 2], q=0.95, method="q")[0].reason is Reason.DEGENERATE_OUTCOMES
+    assert binned_quantile([[np.nan]], [[0]], [1], q=0.95, method="q")[0].reason is Reason.DEGENERATE_OUTCOMES
 
 
 def test_fatigue_is_the_mean_of_the_shares_that_are_known():
