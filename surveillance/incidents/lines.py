@@ -56,13 +56,12 @@ def incident_line(
         "ack_by": to_text(incident.ack_by_ms),
         "decide_by": to_text(incident.decide_by_ms),
         "playbook": monitor.playbook,
-        "summary": summary_text(incident, evidence, manifest, monitor),
+        "summary": summary_text(incident, evidence, manifest, monitor, attribution),
     }
     if evidence.pooled_to is not None:
         line["pooled_to"] = dict(evidence.pooled_to)
     line |= _tenant(incident.tenant)
     if attribution is not None:
-        line["summary"] += cause_text(attribution, incident.scope)
         line["attribution"] = attribution
     return line
 
@@ -72,8 +71,10 @@ def limit_body(limit: LevelLimit) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in limit.keys.items() if key != "persistence"}
 
 
-def summary_text(incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor) -> str:
-    """One sentence for a person: what, of which type, where, how large, against which limit, since which window."""
+def summary_text(
+    incident: Incident, evidence: Evidence, manifest: Manifest, monitor: Monitor, attribution: dict[str, Any] | None = None
+) -> str:
+    """For a person: what, of which type, where, how large, against which limit, since which window, why, and the deadlines."""
     where = _where_text(incident.scope)
     if evidence.pooled_to is not None:
         where += f" (too few cases by itself: the number is that of {_where_text(evidence.pooled_to)})"
@@ -84,7 +85,9 @@ def summary_text(incident: Incident, evidence: Evidence, manifest: Manifest, mon
     subject = (
         f"{monitor.id} ({monitor.metric.type}) {what} at level {incident.level} for {where} of {manifest.release.release_id}"
     )
-    return f"{subject}: {estimate_text(evidence)}{_p_text(incident, evidence, limit)}{against}{since}."
+    number = estimate_text(evidence, monitor.interval.level)
+    cause = "" if attribution is None else cause_text(attribution, incident.scope)
+    return f"{subject}: {number}{_p_text(incident, evidence, limit)}{against}{since}.{cause}{_deadline_text(incident)}"
 
 
 def _where_text(scope: Scope) -> str:
@@ -96,18 +99,40 @@ def _since_text(incident: Incident, evidence: Evidence, manifest: Manifest, moni
     if isinstance(monitor.metric, HeartbeatGap) and isinstance(evidence.outcome, Estimate):
         silent_ms = round(evidence.outcome.value) * manifest.surveillance.telemetry.heartbeat_interval_ms
         return f"; not heard since {to_text(evidence.end_ms - silent_ms)}"
-    if monitor.is_per_label or (monitor.is_cumulative and not isinstance(monitor.metric, TrendTest | RunRule)):
+    if counts_from_first_event(monitor):
         return f"; it counts from {to_text(incident.breached_since_ms)} on, where the first event of this manifest is"
     return f"; the first window breached began {to_text(incident.breached_since_ms)}"
 
 
-def estimate_text(evidence: Evidence) -> str:
-    """The number with its interval and n, or why there is none."""
+def counts_from_first_event(monitor: Monitor) -> bool:
+    """Whether `breached_since` of its incidents is where the first event of the manifest is, and no window of a breach."""
+    if isinstance(monitor.metric, HeartbeatGap | TrendTest | RunRule):
+        return False
+    return monitor.is_per_label or monitor.is_cumulative
+
+
+def _deadline_text(incident: Incident) -> str:
+    if incident.state != "open":
+        return ""
+    return f" Acknowledge by {to_text(incident.ack_by_ms)}, decide by {to_text(incident.decide_by_ms)}."
+
+
+def estimate_text(evidence: Evidence, level: float) -> str:
+    """The number with its interval, of that level, and n, or why there is none."""
     outcome = evidence.outcome
     if isinstance(outcome, Insufficient):
         return f"no number ({outcome.reason.value}, n {outcome.n})"
-    interval = "" if outcome.lower == outcome.upper else f" [{outcome.lower:.4g}, {outcome.upper:.4g}]"
+    interval = "" if outcome.lower == outcome.upper else f" [{level_text(level)}: {outcome.lower:.4g}, {outcome.upper:.4g}]"
     return f"{outcome.value:.4g}{interval}, n {outcome.n}"
+
+
+def level_text(level: float) -> str:
+    """The level of an interval as people write it.
+
+    >>> level_text(0.95), level_text(0.999)
+    ('95 %', '99.9 %')
+    """
+    return f"{100 * level:.6g} %"
 
 
 def _p_text(incident: Incident, evidence: Evidence, limit: LevelLimit | None) -> str:

@@ -82,3 +82,15 @@ def test_no_miss_is_no_good_news_where_no_unflagged_case_was_ever_looked_at():
     unseen, looked_at = misses(0), misses(1)
     assert (unseen["verdict"], unseen["reason"], unseen["estimate"]) == ("inconclusive", "verification_bias", {"n": 30})
     assert (looked_at["verdict"], looked_at["estimate"]["value"], looked_at["estimate"]["n"]) == ("met", 0.0, 30)
+
+
+def test_an_incident_says_by_when_it_is_to_be_answered_as_long_as_it_is_open():
+    metric = {"type": "missing_rate", "feature": "px"}
+    rule = PERSISTENCE | {"clear_after": 1}
+    document = release(monitor("missing", metric, {"pause": {"abs": 0.5}}, window="w1h", persistence=rule))
+    sent = [inference(at, MINUTE_MS + at, features={"px": None}) for at in range(35)]
+    sent += [inference(f"b{at}", HOUR_MS + MINUTE_MS + at, features={"px": 0.5}) for at in range(35)]
+    opened, resolved = of_kind(replayed_lines([document], [*sent, tick(2 * HOUR_MS + 2 * MINUTE_MS)]), "incident")
+    assert opened["summary"].endswith(f" Acknowledge by {opened['ack_by']}, decide by {opened['decide_by']}.")
+    assert resolved["state"] == "resolved"
+    assert "cknowledge" not in resolved["summary"]

@@ -108,7 +108,16 @@ def test_the_summary_of_an_incident_names_the_type_the_p_that_was_judged_and_the
         "use.volume (volume_vs_expected) is breached at level investigate for all sites and groups"
     )
     assert f", n 60, p {opened['estimate']['p']:.2g} against p 0.0001; " in opened["summary"]
-    assert opened["summary"].endswith("the first window breached began 2026-03-02T00:00:00Z.")
+    deadline = f"Acknowledge by {opened['ack_by']}, decide by {opened['decide_by']}."
+    assert opened["summary"].endswith(f"the first window breached began 2026-03-02T00:00:00Z. {deadline}")
+
+
+def test_the_summary_of_an_incident_names_the_level_of_the_interval(printed: Printed, stream: Path, tmp_path: Path) -> None:
+    for chosen, told in (({}, "95 %"), ({"level": 0.995}, "99.5 %")):
+        document = release()
+        document["surveillance"]["monitors"][0]["interval"] = chosen
+        (opened,) = lines_of(printed(stream, manifests=(manifest_file(tmp_path, document),)), "incident")
+        assert f": 1 [{told}: {opened['estimate']['lower']:.4g}, 1], n 60" in opened["summary"]
 
 
 def test_an_empty_file_has_a_summary_and_nothing_else(printed: Printed, tmp_path: Path) -> None:
