@@ -185,6 +185,17 @@ def test_the_latency_of_inferences_is_told_in_milliseconds() -> None:
     assert (found["verdict"], found["estimate"]["value"], found["estimate"]["n"]) == ("breached", 250.0, 30)
 
 
+@pytest.mark.parametrize("q", [0.5, 0.95])
+@pytest.mark.parametrize("limit", [100, 1400])
+def test_latencies_that_spread_over_many_bins_are_told_nearly_as_they_were(q: float, limit: int) -> None:
+    waits = sorted(200 + 7 * at * at % 2893 for at in range(360))
+    sent = [inference(MONDAY_MS + at * 10 * SECOND_MS, alert=False, latency_ms=wait) for at, wait in enumerate(waits)]
+    document = manifest({"type": "quantile", "field": "latency_ms", "q": q}, {"above": limit}, **HOURLY)
+    told = status(run(document, sent, MONDAY_MS + HOUR_MS))["estimate"]
+    assert told["value"] == pytest.approx(waits[int(q * len(waits)) - 1], rel=0.03)
+    assert told["lower"] < told["value"] < told["upper"]
+
+
 # volume -----------------------------------------------------------------------------------------------------
 VOLUME = {"type": "volume_vs_expected", "baseline": "hour_of_week", "tail": "both"}
 TEN_AN_HOUR = {"per": "overall", "hour_of_week": {"all": [10.0] * 168}, "dispersion": 1.0}
