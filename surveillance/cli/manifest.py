@@ -116,9 +116,9 @@ def power(file: Path, effect: float | None, power: float | None, as_json: bool) 
     """
     from surveillance.foresight.forecast import power_of
     from surveillance.foresight.forecast_lines import power_body, power_text
-    from surveillance.manifest.parse import load_manifest
+    from surveillance.manifest.linted import load_linted
 
-    found, _, _ = load_manifest(file)
+    found, _ = load_linted(file)
     click.echo(f"{file}: simulating what its monitors see", err=True)
     stated, foreseen = power_of(found, found.manifest_id, effect=effect, power=power)
     if as_json:
@@ -140,18 +140,31 @@ def _tell(errors: Sequence[SurveillanceError]) -> None:
 @_FILES
 @json_option
 def digest(files: tuple[Path, ...], as_json: bool) -> None:
-    """Print the digest of each manifest: SHA-256 of its RFC 8785 form, the same for YAML and JSON."""
+    """Print the digest of each manifest: SHA-256 of its RFC 8785 form, the same for YAML and JSON.
+
+    A document that is no valid manifest has a digest, too, and exit code 1.
+    """
     from surveillance.manifest.digest import manifest_digest
-    from surveillance.manifest.parse import read_document
+    from surveillance.manifest.parse import parse_manifest, read_document
 
     refused: list[SurveillanceError] = []
     for path in files:
         try:
-            found = manifest_digest(read_document(path))
+            document = read_document(path)
+            found = manifest_digest(document)
         except (InvalidInput, InvalidManifest) as error:
             refused.append(error)
             continue
         click.echo(json.dumps({"source": str(path), "digest": found}, ensure_ascii=False) if as_json else f"{found}  {path}")
+        try:
+            parse_manifest(document, str(path))
+        except InvalidManifest:
+            refused.append(
+                InvalidInput(
+                    f"{path}: no valid manifest, so no service accepts what this digest names",
+                    f"`pms manifest lint {path}` names every problem",
+                )
+            )
     _tell(refused)
 
 
@@ -167,9 +180,9 @@ def register(file: Path, settings: Settings) -> None:
     from streams.publish import register_manifest
     from streams.security import read_security
     from surveillance.manifest.lint import silent_zeros
-    from surveillance.manifest.parse import load_manifest
+    from surveillance.manifest.linted import load_linted
 
-    _, document, _ = load_manifest(file)
+    _, document = load_linted(file)
     for problem in silent_zeros(document):
         click.echo(f"{file}: {problem.severity}: {problem}", err=True)
     security = read_security(settings.kafka_security())

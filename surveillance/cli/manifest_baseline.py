@@ -29,13 +29,13 @@ def baseline(snapshots: tuple[str, ...], manifest_path: Path | None, features: s
     """
     from streams.event_files import read_event_lines
     from streams.file_lines import check_readable
-    from surveillance.manifest.parse import load_manifest
+    from surveillance.manifest.linted import load_linted
     from surveillance.manifest.shape import nearest
     from surveillance.snapshot.cases import read_snapshot
     from surveillance.snapshot.fragment import baselines_of
     from surveillance.snapshot.yaml_text import yaml_text
 
-    manifest = load_manifest(manifest_path)[0] if manifest_path is not None else None
+    manifest = load_linted(manifest_path)[0] if manifest_path is not None else None
     names = [name.strip() for name in (features or "").split(",") if name.strip()]
     for path in snapshots:
         check_readable(path)

@@ -144,8 +144,10 @@ def test_lint_names_every_problem_with_its_path(tmp_path: Path, capsys: pytest.C
 def test_digest_is_the_same_for_yaml_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "m.yaml").write_text("b: 1.0\na: [x, yes]\n", encoding="utf-8")
     (tmp_path / "m.json").write_text('{"a": ["x", "yes"], "b": 1}', encoding="utf-8")
-    assert run(["manifest", "digest", str(tmp_path / "m.yaml"), str(tmp_path / "m.json")]) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    assert run(["manifest", "digest", str(tmp_path / "m.yaml"), str(tmp_path / "m.json")]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("no valid manifest, so no service accepts what this digest names") == 2
+    first, second = said.out.splitlines()
     assert first.split("  ")[0] == second.split("  ")[0]
     assert first.startswith("sha256:")
 
