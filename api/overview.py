@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from api.declared import Declared, declarations
 from api.desk import Desk, FieldState, Line
 from surveillance.incidents.reading import newest_events, newest_triggers
 
@@ -16,22 +17,27 @@ _URGENCY = ("rollback_or_field_safety", "pause", "investigate")
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """An incident as a person reads it; every member is text."""
+    """An incident as a person reads it; times are RFC 3339. `counts_from` None = no manifest tells what `since` is."""
 
     incident_id: str
     monitor_id: str
+    hazard: str
     level: str
     scope: str
     release: str
     since: str
+    counts_from: bool | None
     opened: str
     resolved: str
     estimate: str
+    window: str
     limit: str
     owner: str
     ack_by: str
     decide_by: str
     summary: str
+    playbook: str
+    steps: Sequence[str]
     triggers: Sequence[str]
 
 
@@ -71,11 +77,14 @@ def overview_of(desk: Desk) -> Overview:
     still_open = sorted((one for one in lines if one["state"] == "open"), key=lambda one: _URGENCY.index(one["level"]))
     resolved = [one for one in lines if one["state"] != "open"]
     inconclusive = [line for line in state.monitors if line["verdict"] == "inconclusive"]
+    shown = [*still_open, *resolved[:SHOWN_MOST]]
+    declared = declarations(store, shown)
+    cards = [_card(one, declared.of(one), triggers[one["incident_id"]]) for one in shown]
     return Overview(
         state=state,
         age=_age(state.freshness.age_ms),
-        open=[_card(one, triggers[one["incident_id"]]) for one in still_open],
-        resolved=[_card(one, triggers[one["incident_id"]]) for one in resolved[:SHOWN_MOST]],
+        open=cards[: len(still_open)],
+        resolved=cards[len(still_open) :],
         resolved_total=len(resolved),
         verdicts=Counter(line["verdict"] for line in state.monitors),
         unjudged=[_unjudged(line) for line in inconclusive[:SHOWN_MOST]],
@@ -83,22 +92,27 @@ def overview_of(desk: Desk) -> Overview:
     )
 
 
-def _card(line: Line, triggers: Sequence[str]) -> Card:
+def _card(line: Line, declared: Declared | None, triggers: Sequence[str]) -> Card:
     return Card(
         incident_id=line["incident_id"],
         monitor_id=line["monitor_id"],
+        hazard=line.get("hazard_id") or "none named",
         level=line["level"].replace("_", " "),
         scope=_scope(line["scope"]),
         release=line.get("release_id", "the service itself"),
         since=line["breached_since"],
+        counts_from=None if declared is None else declared.counts_from_first_event,
         opened=line["opened_at"],
         resolved=line["resolved_at"] or "",
-        estimate=_estimate(line["estimate"]),
+        estimate=_estimate(line["estimate"], None if declared is None else declared.interval_level),
+        window=f"{line['window']['start']} to {line['window']['end']}",
         limit=", ".join(f"{key} {_value(value)}" for key, value in line["limit"].items()) or "none",
         owner=(line["owner"] or "nobody named").replace("_", " "),
         ack_by=line["ack_by"],
         decide_by=line["decide_by"],
         summary=line["summary"],
+        playbook=line.get("playbook") or "none named",
+        steps=() if declared is None else [step.replace("_", " ") for step in declared.steps],
         triggers=triggers,
     )
 
@@ -117,19 +131,30 @@ def _unjudged(line: Line) -> Unjudged:
 
 def _trigger(line: Line) -> str:
     drill = " (drill)" if line["drill"] else ""
-    return f"{line['action'].replace('_', ' ')}{drill}, expires {line['expires_at'].replace('T', ' ').replace('Z', ' UTC')}"
+    confirms = line["requires_confirmation_by"]
+    confirmed = f"to be confirmed by the {confirms.replace('_', ' ')}" if confirms else "nobody has to confirm it"
+    return f"{line['action'].replace('_', ' ')}{drill}{_back(line)}, {confirmed}, expires {line['expires_at']}"
+
+
+def _back(line: Line) -> str:
+    """Where a rollback leads; without a target in the manifest it names the release itself."""
+    if line["action"] != "rollback_request":
+        return ""
+    target = line["target"]["release_id"]
+    return " (the manifest names no target)" if target == line["release_id"] else f" to {target}"
 
 
 def _scope(scope: Mapping[str, str]) -> str:
     return ", ".join(f"{axis} {level}" for axis, level in scope.items()) or "all sites and groups"
 
 
-def _estimate(estimate: Line) -> str:
-    """The number with its interval and n, or that there is none."""
+def _estimate(estimate: Line, level: str | None) -> str:
+    """The number with its interval, of that level where it is known, and n, or that there is none."""
     if "value" not in estimate:
         return f"no number, n {estimate['n']}" if "n" in estimate else "no number: it is not a measurement"
     exact = estimate["lower"] == estimate["upper"]
-    interval = "" if exact else f" [{_value(estimate['lower'])}, {_value(estimate['upper'])}]"
+    of_level = "" if level is None else f"{level}: "
+    interval = "" if exact else f" [{of_level}{_value(estimate['lower'])}, {_value(estimate['upper'])}]"
     return f"{_value(estimate['value'])}{interval}, n {estimate['n']} ({estimate['method'].replace('_', ' ')})"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,18 @@ router = APIRouter(include_in_schema=False)
 _templates = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+
+
+def readable_times(text: str) -> str:
+    """Every RFC 3339 time in UTC within the text in the one format of the page.
+
+    >>> readable_times("breached until 2026-03-02T00:00:00Z")
+    'breached until 2026-03-02 00:00:00 UTC'
+    """
+    return re.sub(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?)Z", r"\1 \2 UTC", text)
+
+
+_templates.filters["readable_times"] = readable_times
 
 
 class PageQuery(NoQuery):

@@ -36,10 +36,12 @@ def empty_log() -> MemoryStore:
     return store
 
 
-def judged(events: Iterable[Event] | None = None, *, store: Store | None = None) -> tuple[Store, list[Line]]:
+def judged(
+    events: Iterable[Event] | None = None, *, store: Store | None = None, manifest: Event | None = None
+) -> tuple[Store, list[Line]]:
     """A store and the lines that the replay of the events printed. One incident opens, and asks for a pause, by default."""
     store = store or empty_log()
-    manifest = release()
+    manifest = manifest or release()
     digest = manifest_digest(manifest)
     store.append("manifests", [Document("", digest, digest, 0, from_text("2026-03-01T00:00:00Z"), canonical(manifest))])
     replay = Replay(Registry([registration_of(manifest, "test")]), store, LOG_ID)

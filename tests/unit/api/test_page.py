@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+from api.page import readable_times
 from surveillance.serving import Readiness
 from surveillance.store.memory import MemoryStore
+from surveillance.store.protocol import Document
 from tests.unit.api.conftest import Ask
-from tests.unit.api.field import empty_log, judged, put_incident, silence
+from tests.unit.api.field import LOG_ID, empty_log, judged, put_incident, silence
 from tests.unit.api.test_refusals import Silent
+from tests.unit.cli.pump import HOUR_MS, MIDNIGHT_MS, Event, arrival_ms, release, telemetry
 
 
 def text_of(html: str) -> str:
@@ -20,10 +24,87 @@ def test_an_open_incident_says_what_where_how_sure_and_who_has_to_act_by_when(as
     (opened,) = [line for line in lines if line["kind"] == "incident"]
     text = text_of(ask(store, "/").text)
     assert "Open incidents: 1" in text
-    for said in ("dq.missing", "site s1", "pump-1", "pause", "n 60", "safety officer", "pause rollout", opened["summary"]):
+    summary = readable_times(opened["summary"])
+    for said in ("dq.missing", "site s1", "pump-1", "pause", "n 60", "safety officer", "pause rollout", summary):
         assert said in text, said
     for when in ("breached_since", "opened_at", "ack_by", "decide_by"):
         assert opened[when].replace("T", " ").replace("Z", " UTC") in text, when
+
+
+def test_an_open_incident_names_its_hazard_and_the_steps_of_its_playbook(ask: Ask) -> None:
+    html = ask(judged()[0], "/").text
+    assert "Hazard HZ-1 " in text_of(html)
+    assert "Playbook PB " in text_of(html)
+    assert "<ol><li>decide</li></ol>" in html
+
+
+def test_the_estimate_of_an_incident_has_its_window_and_the_level_of_its_interval(ask: Ask) -> None:
+    text = text_of(ask(judged()[0], "/").text)
+    assert re.search(r"Estimate 1 \[95 %: 0\.9\d+, 1\], n 60", text)
+    assert "Window of the estimate 2026-03-02 01:00:00 UTC to 2026-03-02 02:00:00 UTC" in text
+
+
+def test_all_times_of_the_page_have_one_format(ask: Ask) -> None:
+    """But for those that a program reads: the attribute of a time."""
+    breached, silent = (text_of(ask(store, "/").text) for store in (judged()[0], judged(went_silent())[0]))
+    assert "met until 2026-03-02 01:00:00 UTC" in silent
+    assert "Acknowledge by 2026-03-02 02:30:00 UTC, decide by" in breached
+    assert not re.search(r"\dT\d", breached + silent)
+
+
+def test_a_window_of_a_breach_is_not_taken_for_when_the_harm_began(ask: Ask) -> None:
+    text = text_of(ask(judged()[0], "/").text)
+    assert "The first breached window began 2026-03-02 01:00:00 UTC" in text
+    assert "when the harm began is not known: the window may begin long before it" in text
+    assert "Counts from" not in text
+
+
+def test_what_counts_from_the_first_event_on_does_not_say_that_a_window_began_there(ask: Ask) -> None:
+    store, _ = judged(manifest=counting())
+    text = text_of(ask(store, "/").text)
+    assert "Counts from 2026-03-02 00:00:00 UTC" in text
+    assert "breached window began" not in text
+
+
+def test_an_incident_of_a_manifest_that_is_not_there_is_shown_without_what_it_declares(ask: Ask) -> None:
+    store = empty_log()
+    put_incident(store, 1)
+    text = text_of(ask(store, "/").text)
+    assert " Since 2026-03-02 00:00:00 UTC " in text
+    assert "0.5 [0.25, 0.75], n 12 (wilson)" in text
+    assert "window began" not in text
+
+
+def test_a_request_to_roll_back_says_to_which_release_and_who_has_to_confirm_it(ask: Ask) -> None:
+    asked = {"action": "rollback_request", "requires_confirmation_by": "clinical_lead"}
+    said = rolled_back(ask, asked | {"target": {"release_id": "pump-0", "manifest_digest": "sha256:00"}})
+    assert "rollback request to pump-0, to be confirmed by the clinical lead, expires 2026-03-02 04:00:00 UTC" in said
+    own = {"target": {"release_id": "pump-1", "manifest_digest": "sha256:00"}, "requires_confirmation_by": None}
+    assert "rollback request (the manifest names no target), nobody has to confirm it, expires" in rolled_back(ask, asked | own)
+
+
+def rolled_back(ask: Ask, asked: Event) -> str:
+    """The page with one incident that asked for this."""
+    store = empty_log()
+    incident_id = put_incident(store, 1)["incident_id"]
+    trigger = {
+        "kind": "trigger", "trigger_id": "trg-1", "incident_id": incident_id, "release_id": "pump-1", "scope": {},
+        "expires_at": "2026-03-02T04:00:00Z", "drill": False, "field_action": {},
+    } | asked  # fmt: skip
+    store.append("triggers", [Document("", "sha256:00", f"{LOG_ID}|trg-1", 0, 0, json.dumps(trigger))])
+    return text_of(ask(store, "/").text)
+
+
+def went_silent() -> list[Event]:
+    """An hour in which every value is there, then one without an inference: inconclusive, and met before."""
+    return [one for one in telemetry() if one["schema"] != "pms.inference" or arrival_ms(one) < MIDNIGHT_MS + HOUR_MS]
+
+
+def counting() -> Event:
+    """A manifest that counts missing values from its first event on."""
+    document = release()
+    document["surveillance"]["monitors"][0]["window"] = "cumulative"
+    return document
 
 
 def test_open_incidents_come_first_the_most_urgent_before_the_others_and_resolved_ones_after(ask: Ask) -> None:
