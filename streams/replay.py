@@ -25,7 +25,7 @@ from surveillance.incidents.lines import Line, summary_line
 from surveillance.incidents.record import record_decision, record_evidence
 from surveillance.ingest.ledger import Ledger
 from surveillance.ingest.owned import LogPartition, OwnedPartition
-from surveillance.log_identity import known_logs, record_log
+from surveillance.log_identity import known_logs, record_log, replay_log_id
 from surveillance.manifest.parse import read_document
 from surveillance.panes.statistics import LEDGER, LOWEST
 from surveillance.registering import registration_of
@@ -77,7 +77,7 @@ def run_replay(
 def _new_log(store: Store) -> str:
     """A log of its own for each replay: in a store that holds another one, its records are no repetitions of that one's."""
     number = len(known_logs(store)) + 1
-    log_id = f"replay/{number}"
+    log_id = replay_log_id(number)
     record_log(store, log_id, TOPIC, 1, now_ms=number)  # no clock: a later replay is a later log
     return log_id
 

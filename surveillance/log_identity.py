@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from surveillance.store.protocol import Document, Store
 
 _PREFIX = "log|"
+_REPLAYS = "replay/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,16 @@ class KnownLog:
     topic: str
     partitions: int
     first_seen_ms: int
+
+    @property
+    def is_of_replay(self) -> bool:
+        """Whether `pms replay` wrote it: its counts and evidence are kept, and no status."""
+        return self.log_id.startswith(_REPLAYS)
+
+
+def replay_log_id(number: int) -> str:
+    """The identity of the log of a store's `number`-th replay."""
+    return f"{_REPLAYS}{number}"
 
 
 def record_log(store: Store, log_id: str, topic: str, partitions: int, now_ms: int) -> None:

@@ -20,6 +20,8 @@ def up(settings: Settings) -> int:
     from api.server import check_address, serve_api
     from streams.services import run_up
 
+    if settings.store == "memory":
+        log.warning("the store is memory: what is counted and judged is lost when this ends; chdb:///directory keeps it")
     check_address(settings.api_host, settings.api_port)
     return run_up(settings, serve_api)
 

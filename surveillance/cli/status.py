@@ -38,6 +38,7 @@ def status(store: str | None, url: str | None, config: Path | None, as_json: boo
 
 def _from_store(dsn: str) -> Iterator[Mapping[str, Any]]:
     from surveillance.evaluation.status import status_lines
+    from surveillance.log_identity import current_log
     from surveillance.store import open_store
     from surveillance.store.dsn import ChdbTarget, parse_dsn
 
@@ -47,6 +48,12 @@ def _from_store(dsn: str) -> Iterator[Mapping[str, Any]]:
         raise InvalidInput(f"there is no store at {dsn}", "start `pms up`, or name the store that it uses")
     store = open_store(dsn)
     try:
+        log = current_log(store)
+        if log is not None and log.is_of_replay:
+            raise InvalidInput(
+                f"{dsn} holds the log of a replay, which has no status; `pms status` reads the store of a service",
+                "`pms replay` prints the statuses at its end; name the store that `pms up` uses",
+            )
         yield from status_lines(store)
     finally:
         store.close()
