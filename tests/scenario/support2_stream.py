@@ -22,6 +22,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+COLUMNS = ("", "surv2m", "death", "d.time", "age", "sex", "dzgroup")
+"""What is read of the file; the first column, of the patients' numbers, has no name."""
 MANIFEST = Path(__file__).with_name("support2.manifest.yaml")
 
 HORIZON_DAYS = 60
@@ -59,9 +61,20 @@ class Patient:
 
 
 def read_patients(path: Path) -> list[Patient]:
-    """Every patient with a prediction, in the order of the file."""
+    """Every patient with a prediction, in the order of the file. Raises ValueError where it is not support2.csv."""
     with path.open(newline="", encoding="utf-8") as lines:
-        return [_patient(row) for row in csv.DictReader(lines) if row["surv2m"]]
+        rows = csv.DictReader(lines)
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+        if missing:
+            raise ValueError(f"not support2.csv: it has no column {', '.join(map(repr, missing))}")
+        return [_read(row, rows.line_num) for row in rows if row["surv2m"]]
+
+
+def _read(row: dict[str, str], line: int) -> Patient:
+    try:
+        return _patient(row)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not support2.csv: line {line} cannot be read: {error}") from error
 
 
 def _patient(row: dict[str, str]) -> Patient:
@@ -161,20 +174,27 @@ def write_stream(folder: Path, patients: Sequence[Patient]) -> tuple[Path, Path]
     return manifest, stream
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exit code 2, and what is wrong, for a file that is not the data or a folder that cannot be written."""
     parser = argparse.ArgumentParser(description="Write SUPPORT2 as events.ndjson and manifest.yaml for `pms replay`.")
     parser.add_argument("folder", type=Path, metavar="OUT", help="folder to write to")
     parser.add_argument("data", type=Path, metavar="CSV", help="support2.csv")
     parser.add_argument("--multiply", type=float, metavar="FACTOR", help="multiply logits, and leave out scores of exactly 1")
     parser.add_argument("--begin", type=float, default=0.5, metavar="SHARE", help="from this share of the stream on (0.5)")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     try:
         patients = read_patients(given.data)
     except OSError as error:
         parser.error(f"{given.data}: {error.strerror}")
+    except (ValueError, csv.Error) as error:
+        parser.error(f"{given.data}: {error}")
     if given.multiply is not None:
         patients = multiplied(without_certain(patients), given.multiply, given.begin)
-    for path in write_stream(given.folder, patients):
+    try:
+        written = write_stream(given.folder, patients)
+    except OSError as error:
+        parser.error(f"{error.filename or given.folder}: cannot be written: {error.strerror}")
+    for path in written:
         print(path)
 
 
