@@ -65,6 +65,14 @@ class FoldedChart:
     Raises:
         ValueError: a probability is not strictly between 0 and 1 (p: not in [0, 1]), p0 equals p1, or h is not positive and
             finite.
+
+    Twenty labels a day, all at once and one by one:
+
+    >>> nothing, at_once, one = (Batches((labels,), (1.0,)) for labels in (0.0, 20.0, 1.0))
+    >>> round(FoldedChart(0.1, 0.2, 0.1, 3.0, nothing, 1, at_once).mean_days())
+    112
+    >>> round(FoldedChart(0.1, 0.2, 0.1, 3.0, one, 20, None).mean_days(), 1)
+    35.4
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from detectors.within_bin import at_rank, lower_edges, spreads
 
 METHOD = "kaplan_meier"
 UPPER_CENSORED = "kaplan_meier_upper_censored"
+UNREACHED = "kaplan_meier_unreached_upper_censored"
 _ROUNDING = 1e-12
 
 
@@ -53,7 +54,8 @@ def delay_quantile(
 
     The lower bound is 0 where so few waits exclude no shorter one. A quantile or bound that the survival never reaches is the
     longest wait seen, as the mean of its bin; where that is the upper bound, the method is `kaplan_meier_upper_censored`, and
-    what lies above is not known. Unit of the sums = unit of the delays. `n` = all waits.
+    where it is the quantile itself, `kaplan_meier_unreached_upper_censored`: too many still wait to say how long.
+    Unit of the sums = unit of the delays. `n` = all waits.
 
     `no_exposure` where nobody waited; `degenerate_outcomes` where a count or sum is negative or not finite, or q not in (0, 1).
 
@@ -62,7 +64,7 @@ def delay_quantile(
     >>> found.value, found.lower, found.upper, found.n, found.method
     (10.0, 10.0, 30.0, 10, 'kaplan_meier')
     >>> delay_quantile([[8, 0, 1, 0]], [[80, 0, 30, 0]], [[0, 0, 0, 1]], [[0, 0, 0, 500]], edges, q=0.95)[0].method
-    'kaplan_meier_upper_censored'
+    'kaplan_meier_unreached_upper_censored'
     """
     counts = [np.atleast_2d(as_float(one)) for one in (ended, ended_sum, censored, censored_sum)]
     total = (counts[0] + counts[2]).sum(axis=1)
@@ -76,7 +78,7 @@ def delay_quantile(
     below = steps.first(lambda curve: curve.chance_below(share, over_next=True) >= tail, steps.leaving > 0)
     below = np.where(share**total >= tail, 0.0, below)
     value, lower, upper = (np.where(np.isnan(at), bins.longest, at) for at in (reached, below, above))
-    methods = np.where(np.isnan(above), UPPER_CENSORED, METHOD).tolist()
+    methods = np.where(np.isnan(reached), UNREACHED, np.where(np.isnan(above), UPPER_CENSORED, METHOD)).tolist()
     refusals = [(~usable, Reason.DEGENERATE_OUTCOMES), (total == 0, Reason.NO_EXPOSURE)]
     return outcomes(value, lower, upper, total, methods, refusals=refusals)
 

@@ -27,6 +27,7 @@ NEED_NO_PAPER: Mapping[str, str] = {
     "detectors.occupied": "an index of bins in use",
     "detectors.outcomes": "puts results together",
     "detectors.score_bins": "counts by score bin, read once",
+    "detectors.within_bin": "the one-step density of a count and a mean between two edges",
     "detectors.score_sketch": "the project's own bins",
 }
 

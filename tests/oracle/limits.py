@@ -87,7 +87,7 @@ def _of_waits(bound: float, measure: Measure) -> str:
     """By the interval; above an upper bound that nobody has reached anything may be."""
     assert measure.lower is not None
     assert measure.upper is not None
-    return _three(measure.lower > bound, measure.upper <= bound and not measure.method.endswith("upper_censored"))
+    return _three(measure.lower > bound, measure.upper <= bound and "unreached" not in measure.method)
 
 
 FACTS: dict[str, Callable[[Any, Measure, Facts], str]] = {

@@ -15,7 +15,7 @@ def quantile_of_delays(delays: Sequence[tuple[float, bool]], q: float, level: fl
 
     The upper bound is the first delay after which the survival is at most 1 - q for sure, the lower one the first after which
     it may be, as far as the next event will tell; 0 where it may be from the start. What is not reached is the longest wait,
-    for the upper bound with `upper_censored` in the method.
+    for the upper bound with `upper_censored` in the method, for the value with `unreached`.
     """
     tail, share, longest = (1 - level) / 2, 1 - q, max(delay for delay, _ in delays)
     value = upper = None
@@ -28,6 +28,8 @@ def quantile_of_delays(delays: Sequence[tuple[float, bool]], q: float, level: fl
         if lower is None and (left == 0 or _chance(_with_beta(moments, left, 1), share) >= tail):
             lower = delay
     method = "kaplan_meier" if upper is not None else "kaplan_meier_upper_censored"
+    if value is None:
+        method = "kaplan_meier_unreached_upper_censored"
     found = [longest if one is None else one for one in (value, lower, upper)]
     return found[0], found[1], found[2], method
 

@@ -71,7 +71,7 @@ def test_the_survival_quantile_is_scipys_inside_an_interval_near_its_log_log_one
 
 def test_a_bound_that_is_not_reached_is_the_longest_wait() -> None:
     waiting = [(10.0, True), (20.0, True), (500.0, False)]
-    assert quantile_of_delays(waiting, 0.95, 0.95)[2:] == (500.0, "kaplan_meier_upper_censored")
+    assert quantile_of_delays(waiting, 0.95, 0.95)[2:] == (500.0, "kaplan_meier_unreached_upper_censored")
 
 
 def test_months_follow_the_clocks_of_their_zone() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from detectors.binned_quantile import binned_quantile
 from detectors.estimate import Estimate, Outcome
-from detectors.kaplan_meier import UPPER_CENSORED, delay_quantile
+from detectors.kaplan_meier import UNREACHED, delay_quantile
 from surveillance.arrays import Int
 from surveillance.evaluation.estimators.request import Estimator, Request
 from surveillance.evaluation.verdict import Finding
@@ -53,10 +53,10 @@ def _edges_ms(request: Request, longest_ms: int) -> Int:
 
 
 def _known_bounds(outcome: Outcome) -> tuple[float, float | None] | None:
-    """Lower and upper bound, which is not known where it is the longest wait of those that still wait."""
+    """Lower and upper bound, which is not known while so many wait that the quantile itself is not reached."""
     if not isinstance(outcome, Estimate):
         return None
-    return outcome.lower, None if outcome.method == UPPER_CENSORED else outcome.upper
+    return outcome.lower, None if outcome.method == UNREACHED else outcome.upper
 
 
 def _waiting(request: Request) -> Int:

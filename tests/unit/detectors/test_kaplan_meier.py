@@ -10,7 +10,7 @@ from scipy import stats
 
 from detectors.arrays import Bool, Float
 from detectors.estimate import Estimate, Insufficient, Reason
-from detectors.kaplan_meier import METHOD, UPPER_CENSORED, delay_quantile
+from detectors.kaplan_meier import METHOD, UNREACHED, UPPER_CENSORED, delay_quantile
 from tests.oracle.survival import quantile_of_delays
 
 WHOLE = range(31)
@@ -131,13 +131,15 @@ def test_dropping_the_waits_nobody_ended_would_halve_the_delay():
 def test_an_upper_bound_that_is_not_reached_is_the_longest_wait_and_says_so():
     reached = delay_quantile([[10, 0]], [[100, 0]], [[0, 0]], [[0, 0]], [16, 128], q=0.5)[0]
     open_above = delay_quantile([[1, 0]], [[10, 0]], [[0, 1]], [[0, 99]], [16, 128], q=0.5)[0]
+    unreached = delay_quantile([[1, 0]], [[10, 0]], [[0, 1]], [[0, 99]], [16, 128], q=0.6)[0]
     assert (reached.upper, reached.method) == (10.0, METHOD)
-    assert (open_above.upper, open_above.method) == (99.0, UPPER_CENSORED)
+    assert (open_above.value, open_above.upper, open_above.method) == (10.0, 99.0, UPPER_CENSORED)
+    assert (unreached.value, unreached.upper, unreached.method) == (99.0, 99.0, UNREACHED)
 
 
 def test_when_nobody_ended_a_wait_even_the_lower_bound_is_the_longest():
     found = delay_quantile([[0]], [[0]], [[7]], [[700]], [128], q=0.95)[0]
-    assert (found.lower, found.value, found.upper, found.n, found.method) == (100.0, 100.0, 100.0, 7, UPPER_CENSORED)
+    assert (found.lower, found.value, found.upper, found.n, found.method) == (100.0, 100.0, 100.0, 7, UNREACHED)
 
 
 @given(WAITS, st.integers(1, 30))
