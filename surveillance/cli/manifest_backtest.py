@@ -25,7 +25,8 @@ def backtest(files: tuple[str, ...], manifest_path: Path, store: str | None, unt
 
     History is FILES of events, as `pms replay` takes them, or a --store. Every event of the release counts under this manifest,
     whatever revision it was sent under, from its first event on. Prints the lines of `pms replay`, with one for each monitor
-    and level before the summary: how many incidents it would have raised. Nothing is written, and nothing is sent.
+    and level before the summary: how many incidents it would have raised, and how many scopes it could judge at all. Nothing is
+    written, and nothing is sent.
     """
     from streams.backtest import backtest_files, backtest_store
 
