@@ -7,16 +7,14 @@ from pathlib import Path
 import click
 
 from surveillance.cli.lines import print_lines
-from surveillance.cli.options import TIME, json_option
+from surveillance.cli.options import FILE_PATH, TIME, json_option
 from surveillance.cli.watched import watched
 from surveillance.errors import InvalidInput
 
 
 @click.command()
 @click.argument("files", nargs=-1)
-@click.option(
-    "--manifest", "manifest_path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The manifest to try."
-)
+@click.option("--manifest", "manifest_path", required=True, type=FILE_PATH, help="The manifest to try.")
 @click.option("--store", help="Read the history that a service has stored, in place of files.")
 @click.option("--until", "until_ms", type=TIME, help="Where time ends: silence up to here is seen, later arrivals are not read.")
 @json_option
