@@ -112,5 +112,8 @@ def _ewma_chain(smoothing: float, low: float, high: float, shift: float, *, refl
 
 
 def _mean_passage(moves: Float) -> float:
-    found = float(np.linalg.solve(np.eye(len(moves)) - moves, np.ones(len(moves)))[0])
+    try:
+        found = float(np.linalg.solve(np.eye(len(moves)) - moves, np.ones(len(moves)))[0])
+    except np.linalg.LinAlgError:  # a chain that is never left
+        return math.inf
     return found if 0 < found < LONGEST else math.inf

@@ -41,6 +41,8 @@ _NONE = 1e-12
 _NARROW, _MIXED = 7, 8
 _MORE_EVENTS = Harm(2.0, "events come {:.3g} times as often", 50.0)
 _RISING_EVENTS = Harm(0.25, "events rise by {:.0%} of their quiet frequency each period", 10.0)
+_MOST_LOOKS = 240
+"""Periods of a trend that is worked out: twenty years of months take some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def is_periodic(monitor: Monitor) -> bool:
 
 def periodic_of(manifest: Manifest, field: FieldAssumptions, monitor: Monitor, level: str) -> Iterator[Periodic]:
     """The monitor in each of its scopes; nothing where the manifest does not say what its points are compared with, or where
-    persistence looks back further than can be worked out."""
+    persistence looks back, or a trend spans, further than can be worked out."""
     rule = manifest.persistence_of(monitor, level)
     if rule.k > 1 and rule.of > LONGEST_MEMORY:
         return
@@ -180,6 +182,8 @@ def _of_scope(
 ) -> Periodic | None:
     metric, p = monitor.metric, monitor.limits.by_level[level].p
     if isinstance(metric, TrendTest):
+        if metric.looks > _MOST_LOOKS:
+            return None
         uses = field.per_day * scope.share * per_inference(field, metric.uses) * MONTH_DAYS
         # Where nothing is expected the test has no number; so little is as good as nothing.
         expected = max(metric.baseline_frequency_per_1000 / 1000 * uses, _NONE)

@@ -142,3 +142,8 @@ def test_days_until_a_running_two_sided_chart_sees_a_shift_are_the_published_one
 def test_windows_are_standardised_by_their_own_size():
     assert standardised([30.0, 30.0], [100, 25], [0.2, 0.2], [0.5, 0.5]).tolist() == pytest.approx([2.0, 10.0])
     assert standardised([30.0, 30.0], [0, 100], [0.2, 0.2], [0.5, 0.0]).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("k", [8.0, 10.0, 1e9])
+def test_a_chart_that_is_never_left_has_no_end(k):
+    assert cusum_run_length(k, 5.0).mean == np.inf

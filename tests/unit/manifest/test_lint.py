@@ -528,3 +528,8 @@ def test_a_sequential_test_that_holds_its_alpha_at_its_highest_level_is_as_it_sh
     levels = {"investigate": {"llr": 1.0}, "pause": {"llr": 2.853937}, "rollback_or_field_safety": None}
     watched = monitor(SPRT, {"llr": 1.0}) | {"limits": levels}
     assert [one for one in lint(edited(f"{MONITOR}[3]", watched)) if "alpha" in one.message] == []
+
+
+@pytest.mark.parametrize(("metric", "level"), [({}, {"llr": 1e9}), ({"T": 1e9}, {"llr": 3.0}), ({"alpha": 1e-60}, {"llr": 3.0})])
+def test_numbers_that_no_test_has_take_no_time_and_raise_nothing(edited, metric, level):
+    assert all(problem.severity == "warning" for problem in lint(edited(*extra(SPRT | metric, level))))
