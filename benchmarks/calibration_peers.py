@@ -16,8 +16,8 @@ from detectors.score_sketch import SKETCH_BINS, sketch_bin, sketch_logit
 from surveillance.arrays import Float, Int
 
 _ROWS, _CELLS = 400_000, 160
-_EVALUATIONS = 20
-"""In one round, because one alone is too short for the clock of the processor."""
+_EVALUATIONS = 200
+"""In one round: as long as a round of a peer, so that what the peer before it left in the caches weighs as little."""
 _MICRO = 1_000_000
 
 
